@@ -1,28 +1,1154 @@
-"""What all chapters share: devices, data, training, metrics, pictures."""
+"""What all chapters share: devices, data, training, metrics, pictures.
 
+Nothing here is taught line by line; what a chapter teaches stands in the
+chapter. The sections: set-up, devices, data, batches, metrics, prediction,
+training, pictures.
+"""
+
+import ctypes
+import glob
+import hashlib
+import importlib.metadata
+import json
+import math
 import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import warnings
+import zipfile
+from contextlib import contextmanager
+from pathlib import Path
+
+# ----------------------------------------------------------------- Set-up
+# This runs before MXNet is imported, and so must stand before the import.
 
 
 def _physical_cores():
     """Count the physical cores this process may use."""
-    usable = os.sched_getaffinity(0)
     cores = set()
-    for cpu in usable:
-        path = f'/sys/devices/system/cpu/cpu{cpu}/topology/'
+    for cpu in os.sched_getaffinity(0):
+        topology = f'/sys/devices/system/cpu/cpu{cpu}/topology/'
         try:
-            with open(path + 'core_cpus_list') as file:
-                cores.add(file.read())
+            cores.add(Path(topology, 'thread_siblings_list').read_text())
         except OSError:  # no such table on this machine: count every thread
             cores.add(cpu)
     return len(cores)
 
 
-# MXNet assumes hyper-threading and takes half of the cores it sees; it reads
-# this variable once, when it is imported.
-os.environ.setdefault('OMP_NUM_THREADS', str(_physical_cores()))
+def _use_all_cores():
+    """Make MXNet use every physical core; by itself it uses half of them.
 
-from mxnet import np, npx
+    It reads OMP_NUM_THREADS once, when it is imported.
+    """
+    if 'OMP_NUM_THREADS' in os.environ:
+        return
+    cores = _physical_cores()
+    if 'mxnet' in sys.modules and cores > 1:
+        warnings.warn(
+            'MXNet was imported before utils and uses half of the cores: '
+            f'import utils first, or set OMP_NUM_THREADS={cores} and restart',
+            stacklevel=3,
+        )
+    os.environ['OMP_NUM_THREADS'] = str(cores)
+
+
+def _load_cuda_libraries():
+    """Load the CUDA libraries that pip put where no loader looks.
+
+    Only for the GPU build (mxnet-cu112); without it, nothing happens.
+    """
+    try:
+        importlib.metadata.distribution('mxnet-cu112')
+    except importlib.metadata.PackageNotFoundError:
+        return
+    # Each library after those that it needs itself.
+    names = 'cudart nvToolsExt nvrtc cublasLt cublas cudnn cufft curand'
+    for name in (names + ' cusparse cusolver nccl').split():
+        for folder in sys.path:
+            pattern = f'{glob.escape(folder)}/nvidia/*/lib/lib{name}.so.*'
+            for path in sorted(glob.glob(pattern))[:1]:
+                ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+
+
+_use_all_cores()
+_load_cuda_libraries()
+
+import mxnet as mx
+import numpy as onp
+import requests
+from mxnet import autograd, gluon, np, npx
+from PIL import Image, ImageOps
+from tqdm.auto import tqdm
 
 npx.set_np()
+
+HERE = Path(__file__).resolve().parent
+DATA = HERE / 'data'
+
+
+def set_seed(seed):
+    """Seed Python's, NumPy's and MXNet's generators with one integer."""
+    random.seed(seed)
+    onp.random.seed(seed)
+    mx.random.seed(seed)
+
+
+# ---------------------------------------------------------------- Devices
+
+
+def _nvidia_gpus():
+    """Ask the driver for its GPUs: a list of (name, compute capability)."""
+    query = ['nvidia-smi', '--query-gpu=name,compute_cap']
+    try:
+        answer = subprocess.run(
+            [*query, '--format=csv,noheader'],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []  # no driver, or one that does not answer: no GPU to use
+    rows = [line.split(',') for line in answer.stdout.splitlines() if line]
+    return [(row[0].strip(), row[-1].strip()) for row in rows]
+
+
+def _what_would_run(capability):
+    """Say what runs on a GPU of this compute capability, such as '7.5'."""
+    try:
+        known = float(capability)
+    except ValueError:
+        return 'see the table of machines in README.md'
+    if 5.0 <= known < 9.0:
+        return 'install requirements/gpu.txt (mxnet-cu112 for CUDA 11)'
+    if known >= 9.0:
+        return (
+            'no published MXNet wheel holds code for it; a community build '
+            'of MXNet 2.0 does (github.com/smolix/mxnet)'
+        )
+    return 'it is older than what MXNet 1.9.1 was built for (5.0)'
+
+
+def _works(device):
+    """Run a tiny convolution on the device; None if it ran, else why not."""
+    try:
+        x = np.ones((1, 1, 3, 3), ctx=device)
+        y = npx.convolution(x, x, no_bias=True, kernel=(3, 3), num_filter=1)
+        return None if float(y.item()) == 9 else f'3x3 ones gave {y.item()}'
+    except mx.base.MXNetError as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        return lines[-1].strip()
+
+
+def _usable_gpus(wanted=None):
+    """The GPUs that work, and one warning that names those that do not."""
+    installed, built_for = _nvidia_gpus(), npx.num_gpus()
+    working, broken = [], []
+    for i in range(max(len(installed), built_for)):
+        if wanted is not None and i != wanted:
+            continue
+        name, capability = (
+            installed[i] if i < len(installed) else ('unknown GPU', '?')
+        )
+        reason = (
+            _works(mx.gpu(i))
+            if i < built_for
+            else 'the installed MXNet cannot see it'
+        )
+        if reason is None:
+            working.append(mx.gpu(i))
+        else:
+            broken.append(
+                f'GPU {i} ({name}, compute capability {capability}) is not '
+                f'used: {reason}. To use it: {_what_would_run(capability)}.'
+            )
+    if broken:
+        warnings.warn('\n'.join(broken), stacklevel=3)
+    return working
+
+
+def try_gpu(i=0):
+    """Return GPU number i if a tiny convolution runs on it, else the CPU."""
+    return (_usable_gpus(wanted=i) or [mx.cpu()])[0]
+
+
+def try_all_gpus():
+    """Return every GPU on which a tiny convolution ran, else [mx.cpu()].
+
+    A GPU that is there but cannot run the installed build is named in one
+    warning, which says what would run on it.
+    """
+    return _usable_gpus() or [mx.cpu()]
+
+
+# ------------------------------------------------------------------- Data
+VOID = 255  # the label of pixels that nobody scores
+RGB_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pixels, scaled to 0..1
+RGB_STD = (0.229, 0.224, 0.225)
+
+VOC_ARCHIVE = 'VOCtrainval_11-May-2012.tar'
+VOC_SHA1 = '4e443f8a2eca6b1dac8a6c57641b67dd40621a49'
+VOC_MIRRORS = (
+    'http://host.robots.ox.ac.uk/pascal/VOC/voc2012/' + VOC_ARCHIVE,
+    'https://d2l-data.s3-accelerate.amazonaws.com/' + VOC_ARCHIVE,
+)
+
+
+@contextmanager
+def _lock(path):
+    """Hold a lock file: others who want the same thing wait here."""
+    import fcntl  # Linux and macOS have it; nothing else in utils needs it
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _made_by(script, suffix, also=()):
+    """Return what build/script makes, making it on first use.
+
+    The name holds a hash of the sources: changed sources, a new file.
+    """
+    sources = [HERE / 'build' / name for name in (script, *also)]
+    code = b''.join(source.read_bytes() for source in sources)
+    key = hashlib.sha1(code).hexdigest()[:10]
+    target = DATA / f'{Path(script).stem}-{key}{suffix}'
+    if not target.exists():
+        with _lock(DATA / f'.{target.name}.lock'):
+            if not target.exists():
+                command = [sys.executable, str(sources[0]), str(target)]
+                subprocess.run(command, check=True)
+    return target
+
+
+def voc_root():
+    """Return the folder of the data set, which has the layout of VOC2012.
+
+    The environment variable VOC_ROOT chooses: unset, the built-in drawn
+    scenes (made on first use); `download`, the official VOC2012 (2 GB, see
+    `download_voc`); anything else, a folder in the VOC layout, or one that
+    holds `VOCdevkit/VOC2012`.
+
+    Raises FileNotFoundError if that folder lacks a part of the layout.
+    """
+    choice = os.environ.get('VOC_ROOT', '')
+    if not choice:
+        return _made_by('scenes.py', '')
+    if choice == 'download':
+        return download_voc()
+    root = Path(choice).expanduser()
+    parts = ('JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation')
+    for inside in ('VOCdevkit/VOC2012', 'VOC2012'):
+        if (root / inside).is_dir() and not (root / parts[0]).is_dir():
+            root = root / inside
+    missing = [part for part in parts if not (root / part).is_dir()]
+    if missing:
+        raise FileNotFoundError(
+            f'VOC_ROOT={choice} has no folder {" nor ".join(missing)}'
+        )
+    return root
+
+
+def _sha1(path):
+    digest = hashlib.sha1()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _fetch(url, part):
+    """Download url into the file `part`, going on where it stopped."""
+    have = part.stat().st_size if part.exists() else 0
+    headers = {'Range': f'bytes={have}-'} if have else {}
+    with requests.get(
+        url, headers=headers, stream=True, timeout=(10, 60)
+    ) as answer:
+        if answer.status_code == 416:  # nothing is left to send
+            return
+        answer.raise_for_status()
+        goes_on = answer.status_code == 206
+        size = int(answer.headers.get('Content-Length', 0))
+        with (
+            open(part, 'ab' if goes_on else 'wb') as file,
+            tqdm(
+                desc=part.name.removesuffix('.part'),
+                total=(size + have * goes_on) or None,
+                initial=have * goes_on,
+                unit='B',
+                unit_scale=True,
+                leave=False,
+            ) as bar,
+        ):
+            for block in answer.iter_content(1 << 20):
+                file.write(block)
+                bar.update(len(block))
+
+
+def _unpack(archive, target):
+    """Unpack a tar file into the folder target: all of it, or nothing.
+
+    Raises ValueError for a member that would land outside the folder.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix='.unpack-', dir=target.parent))
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(scratch, filter='data')
+        os.replace(scratch, target)
+    except (tarfile.FilterError, tarfile.ReadError) as error:
+        raise ValueError(f'{archive} is not unpacked: {error}') from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def download_voc(folder=DATA, mirrors=VOC_MIRRORS, sha1=VOC_SHA1):
+    """Return the folder of the official VOC2012, fetching it when absent.
+
+    Two gigabytes, from the mirrors in turn; a broken transfer goes on where
+    it stopped, the SHA-1 sum is checked before unpacking, and an
+    interruption leaves the data set absent, never half there. An archive
+    laid into `folder` by hand is used like a downloaded one.
+
+    Raises ConnectionError, naming the mirrors and the file to lay there by
+    hand, if no mirror gives the archive.
+    """
+    folder = Path(folder)
+    target, archive = folder / 'VOC2012-official', folder / VOC_ARCHIVE
+    root = target / 'VOCdevkit' / 'VOC2012'
+    if root.is_dir():
+        return root
+    with _lock(folder / '.VOC2012.lock'):
+        if root.is_dir():
+            return root
+        if archive.exists() and _sha1(archive) != sha1:
+            raise ValueError(
+                f'{archive} is damaged (its SHA-1 sum is not {sha1}); '
+                'remove it and start again'
+            )
+        if not archive.exists():
+            _fetch_from_mirrors(archive, mirrors, sha1)
+        _unpack(archive, target)
+    return root
+
+
+def _fetch_from_mirrors(archive, mirrors, sha1):
+    part = archive.with_name(archive.name + '.part')
+    failures = []
+    for url in mirrors:
+        try:
+            _fetch(url, part)
+        except requests.RequestException as error:
+            cause = str(error).split(' (Caused by')[0]
+            failures.append(f'{url}: {type(error).__name__}: {cause}')
+            continue
+        if _sha1(part) == sha1:
+            os.replace(part, archive)
+            return
+        part.unlink()
+        failures.append(f'{url}: what it sent has another SHA-1 sum')
+    raise ConnectionError(
+        'VOC2012 could not be downloaded:\n  '
+        + '\n  '.join(failures)
+        + f'\nLay the file by hand at {archive} and start again.'
+    )
+
+
+def backbone_file():
+    """Return (path, origin): pretrained weights and a sentence on them.
+
+    In this order: the `.params` file that the environment variable BACKBONE
+    names; ImageNet weights of Gluon's model zoo, if they lie in its folder
+    already or may be fetched (BACKBONE=imagenet, VOC_ROOT=download, or a
+    mirror in MXNET_GLUON_REPO); the built-in backbone, trained on first use
+    on drawn thumbnails (BACKBONE=builtin asks for it).
+
+    Raises FileNotFoundError if the named file is not there, ConnectionError
+    if BACKBONE=imagenet cannot be had.
+    """
+    choice = os.environ.get('BACKBONE', '')
+    note = ''
+    if choice not in ('', 'builtin', 'imagenet'):
+        path = Path(choice).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f'BACKBONE={choice} is not a file')
+        return path, f'The weights come from the file {path.name}.'
+    if choice != 'builtin':
+        zoo = gluon.model_zoo.model_store
+        root = Path(mx.base.data_dir()) / 'models'
+        name = f'resnet18_v2-{zoo.short_hash("resnet18_v2")}.params'
+        may_fetch = (
+            choice == 'imagenet'
+            or 'MXNET_GLUON_REPO' in os.environ
+            or os.environ.get('VOC_ROOT') == 'download'
+        )
+        if may_fetch or (root / name).is_file():
+            try:
+                path = Path(zoo.get_model_file('resnet18_v2', root=str(root)))
+            except (OSError, ValueError, RuntimeError) as error:
+                note = f'The ImageNet weights could not be had ({error}). '
+                if choice == 'imagenet':
+                    raise ConnectionError(note.strip()) from error
+            else:
+                return path, (
+                    'The weights were trained on ImageNet: 1.3 million photos '
+                    'of 1000 classes.'
+                )
+    path = _made_by('backbone.py', '.params', also=('scenes.py',))
+    return path, note + (
+        'The weights are the built-in ones: trained on drawn thumbnails of '
+        "the scenes' own classes, a stand-in for ImageNet, not the same."
+    )
+
+
+def pretrained_backbone(devices=None):
+    """Load ResNet18_v2's layers and say where their weights come from.
+
+    Returns (features, origin): the `features` block of the model zoo's
+    ResNet18_v2, on the given devices (default: `try_all_gpus()`), and a
+    sentence. `backbone_file` says which weights are taken.
+
+    Raises ValueError naming the file if it holds other weights.
+    """
+    devices = devices or try_all_gpus()
+    path, origin = backbone_file()
+    net = gluon.model_zoo.vision.resnet18_v2()
+    try:
+        if any(name.startswith('features.') for name in npx.load(str(path))):
+            # A whole classifier: the last layer fits any number of classes.
+            net.features.load_dict(
+                {
+                    name.removeprefix('features.'): value
+                    for name, value in npx.load(str(path)).items()
+                    if name.startswith('features.')
+                },
+                devices,
+            )
+        else:
+            net.features.load_parameters(str(path), devices)
+    except (mx.base.MXNetError, AssertionError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f'{path} does not hold the weights of ResNet18_v2: {first}'
+        ) from error
+    return net.features, origin
+
+
+def read_split(root, split):
+    """Return the list of image ids of a split, such as 'train'.
+
+    Raises FileNotFoundError if the split, a photo or a label is missing, and
+    ValueError if the split is empty. No image is opened.
+    """
+    root = Path(root)
+    folder = root / 'ImageSets' / 'Segmentation'
+    path = folder / f'{split}.txt'
+    if not path.is_file():
+        known = ', '.join(sorted(p.stem for p in folder.glob('*.txt')))
+        raise FileNotFoundError(
+            f'there is no split file {path} (there are: {known or "none"})'
+        )
+    ids = path.read_text().split()
+    if not ids:
+        raise ValueError(f'the split file {path} is empty')
+    for kind, ending in (
+        ('JPEGImages', '.jpg'),
+        ('SegmentationClass', '.png'),
+    ):
+        there = {entry.name for entry in os.scandir(root / kind)}
+        for name in ids:
+            if name + ending not in there:
+                raise FileNotFoundError(
+                    f'{path} lists {name}, but there is no '
+                    f'{root / kind / (name + ending)}'
+                )
+    return ids
+
+
+def _to_rgb(image):
+    """Turn a Pillow image of any mode, upright or not, into RGB."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:
+        image = image.convert('RGBA')
+        white = Image.new('RGBA', image.size, 'white')
+        image = Image.alpha_composite(white, image)
+    if image.mode.startswith('I'):  # 16 bits a pixel
+        image = Image.fromarray((onp.asarray(image) >> 8).astype('uint8'))
+    return image.convert('RGB')
+
+
+@contextmanager
+def _opened(path):
+    """Open a picture; an unreadable one gives a ValueError with its name."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            yield image
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f'{path} cannot be read: {error}') from error
+
+
+def read_image(path):
+    """Read a photo of any mode as a uint8 array (height, width, 3), upright.
+
+    Grey, palette, CMYK and transparent images are converted to RGB.
+    Raises ValueError, naming the file, if it is damaged.
+    """
+    with _opened(path) as image:
+        return onp.asarray(_to_rgb(image))
+
+
+def read_label(path, colormap=None):
+    """Read a label image as it is stored.
+
+    A palette or grey image gives its indices, uint8 (height, width); any
+    other gives colours, uint8 (height, width, 3). With a `colormap`, uint8
+    (256, 3), the palette of a palette image must agree with it.
+
+    Raises ValueError, naming the file, if it is damaged or its palette
+    means something else.
+    """
+    with _opened(path) as image:
+        if image.mode not in ('P', 'L', '1', 'I', 'I;16'):
+            return onp.asarray(image.convert('RGB'))
+        label = onp.asarray(image)
+        if label.max(initial=0) > 255:
+            raise ValueError(f'{path} holds the index {label.max()} > 255')
+        if image.mode == 'P' and colormap is not None:
+            palette = onp.array(image.getpalette('RGB')).reshape(-1, 3)
+            for index in onp.unique(label):
+                if index < len(palette) and tuple(palette[index]) not in (
+                    tuple(colormap[index]),
+                    (index, index, index),
+                ):
+                    raise ValueError(
+                        f'{path} draws index {index} in the colour '
+                        f'{tuple(palette[index].tolist())}, the data set in '
+                        f'{tuple(colormap[index].tolist())}'
+                    )
+        return label.astype('uint8')
+
+
+# ---------------------------------------------------------------- Batches
+
+
+def normalize(images):
+    """Scale and centre photos as ResNet expects them.
+
+    `images`: uint8 MXNet array (N, height, width, 3), values 0..255.
+    Returns float32 (N, 3, height, width): divided by 255, minus RGB_MEAN,
+    divided by RGB_STD.
+    """
+    mean = np.array(RGB_MEAN, dtype='float32').as_in_ctx(images.ctx)
+    std = np.array(RGB_STD, dtype='float32').as_in_ctx(images.ctx)
+    scaled = (images.astype('float32') / 255 - mean) / std
+    return scaled.transpose(0, 3, 1, 2)
+
+
+def _stack(samples):
+    return tuple(onp.stack(part) for part in zip(*samples, strict=True))
+
+
+class _Keyed:
+    """Let a loader ask for sample (epoch, i), in whatever process it runs."""
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, key):
+        return self.dataset.get(key[1], epoch=key[0])
+
+
+class Batches:
+    """Cut a data set into batches, new ones in every epoch.
+
+    Iterating once is one epoch and gives (images, labels): uint8 MXNet
+    arrays (batch_size, height, width, 3) and (batch_size, height, width).
+    The order is shuffled; a last batch that is not full is left out, and
+    the shuffling sees to it that these are other images every time.
+
+    The data set has a method `get(i, epoch)`. The same seed gives the same
+    batches, whatever the number of worker processes.
+    """
+
+    def __init__(self, dataset, batch_size, seed=0, num_workers=0):
+        if not 1 <= batch_size <= len(dataset):
+            raise ValueError(
+                f'a batch of {batch_size} from {len(dataset)} images'
+            )
+        self.dataset, self.batch_size = dataset, batch_size
+        self.seed, self.epoch = seed, 0
+        self._keys = []
+        self._loader = gluon.data.DataLoader(
+            _Keyed(dataset),
+            batch_sampler=self._keys,
+            batchify_fn=_stack,
+            num_workers=num_workers,
+        )
+
+    def __len__(self):
+        return len(self.dataset) // self.batch_size
+
+    def __iter__(self):
+        rng = onp.random.default_rng((self.seed, self.epoch))
+        order = rng.permutation(len(self.dataset))[
+            : len(self) * self.batch_size
+        ]
+        # The loader keeps the list that it was given: fill that list anew.
+        self._keys[:] = [
+            [(self.epoch, int(i)) for i in batch]
+            for batch in order.reshape(len(self), self.batch_size)
+        ]
+        self.epoch += 1
+        for images, labels in self._loader:
+            yield (
+                np.array(images, dtype='uint8'),
+                np.array(labels, dtype='uint8'),
+            )
+
+
+# ---------------------------------------------------------------- Metrics
+
+
+class SegmentationMetric:
+    """Count a confusion matrix and read the four usual figures off it.
+
+    `confusion[i, j]` is the number of pixels of class i that were predicted
+    as class j, int64 (num_classes, num_classes); void pixels are left out.
+    The figures are those of the FCN paper (Long et al., 2015, section 5),
+    means taken over the classes that are present in the labels; numbers from
+    0 to 1, nan before the first update.
+    """
+
+    def __init__(self, num_classes, void=VOID):
+        self.num_classes, self.void = num_classes, void
+        self.confusion = onp.zeros((num_classes, num_classes), dtype='int64')
+
+    def update(self, label, prediction):
+        """Count one or more label maps and predictions of the same shape.
+
+        Integer arrays of any shape, NumPy's or MXNet's.
+        Raises ValueError for other shapes or a class outside the table.
+        """
+        label, prediction = _host(label), _host(prediction)
+        if label.shape != prediction.shape:
+            raise ValueError(
+                f'the label has shape {label.shape}, '
+                f'the prediction {prediction.shape}'
+            )
+        valid = label != self.void
+        label = label[valid].astype('int64')
+        prediction = prediction[valid].astype('int64')
+        for what, values in (('label', label), ('prediction', prediction)):
+            wrong = values[(values < 0) | (values >= self.num_classes)]
+            if wrong.size:
+                raise ValueError(
+                    f'the {what} holds class {wrong[0]}, '
+                    f'the table ends at {self.num_classes - 1}'
+                )
+        self.confusion += onp.bincount(
+            label * self.num_classes + prediction,
+            minlength=self.num_classes**2,
+        ).reshape(self.confusion.shape)
+
+    def all_background(self):
+        """Return the metric of a net that calls every pixel background."""
+        baseline = SegmentationMetric(self.num_classes, self.void)
+        baseline.confusion[:, 0] = self.confusion.sum(axis=1)
+        return baseline
+
+    @property
+    def present(self):
+        """Which classes occur in the labels: bool (num_classes,)."""
+        return self.confusion.sum(axis=1) > 0
+
+    @property
+    def pixel_accuracy(self):
+        """The share of pixels that are right."""
+        return _ratio(onp.trace(self.confusion), self.confusion.sum())
+
+    @property
+    def class_accuracy(self):
+        """Of each class's pixels, the share that is right: (num_classes,)."""
+        return _ratio(onp.diag(self.confusion), self.confusion.sum(axis=1))
+
+    @property
+    def class_iu(self):
+        """Intersection over union of each class; nan where it is absent."""
+        right = onp.diag(self.confusion)
+        union = self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - right
+        return onp.where(self.present, _ratio(right, union), onp.nan)
+
+    @property
+    def mean_accuracy(self):
+        """The mean of `class_accuracy` over the classes present."""
+        return _mean(self.class_accuracy[self.present])
+
+    @property
+    def mean_iu(self):
+        """The mean of `class_iu` over the classes present."""
+        return _mean(self.class_iu[self.present])
+
+    @property
+    def frequency_weighted_iu(self):
+        """`class_iu`, weighted by each class's share of the pixels."""
+        share = _ratio(self.confusion.sum(axis=1), self.confusion.sum())
+        if not self.present.any():
+            return onp.nan
+        return float((share * self.class_iu)[self.present].sum())
+
+
+def _host(array):
+    """Return an MXNet or other array as a NumPy array."""
+    return array.asnumpy() if hasattr(array, 'asnumpy') else onp.asarray(array)
+
+
+def _ratio(part, whole):
+    whole = onp.asarray(whole, dtype='float64')
+    return onp.divide(
+        part, whole, out=onp.full(whole.shape, onp.nan), where=whole > 0
+    )[()]
+
+
+def _mean(values):
+    return float(values.mean()) if values.size else onp.nan
+
+
+# ------------------------------------------------------------- Prediction
+_STRIDE = 32  # the nets of the book see a picture in steps of 32 pixels
+
+
+def _as_photo(image):
+    """Turn whatever stands for a photo into uint8 (height, width, 3)."""
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(image)
+    if isinstance(image, Image.Image):
+        return onp.asarray(_to_rgb(image))
+    pixels = _host(image)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if (
+        pixels.ndim not in (2, 3)
+        or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4))
+        or pixels.size == 0
+    ):
+        raise ValueError(
+            'a photo is an array (height, width), (height, width, 3) or '
+            f'(height, width, 4), not {pixels.shape}'
+        )
+    if pixels.dtype.kind == 'f':
+        if not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise ValueError('a photo of floats has values from 0 to 1')
+        pixels = (pixels * 255).round().astype('uint8')
+    if pixels.dtype != onp.uint8:
+        raise ValueError(f'a photo is uint8 or float, not {pixels.dtype}')
+    return onp.asarray(_to_rgb(Image.fromarray(pixels)))
+
+
+def pad_to(image, height, width, value):
+    """Pad an image or label at the bottom and on the right.
+
+    `image`: (h, w) or (h, w, channels), any dtype; returned as it is where
+    it is large enough. `value`: what new pixels hold, a number or one a
+    channel.
+    """
+    h, w = max(height, image.shape[0]), max(width, image.shape[1])
+    if (h, w) == image.shape[:2]:
+        return image
+    padded = onp.empty((h, w, *image.shape[2:]), dtype=image.dtype)
+    padded[...] = value
+    padded[: image.shape[0], : image.shape[1]] = image
+    return padded
+
+
+MEAN_COLOR = tuple(round(255 * m) for m in RGB_MEAN)  # normalises to about 0
+
+
+def _scores(net, pixels, device):
+    """Scores of one photo, float32 (classes, height, width), on the device.
+
+    `pixels`: uint8 (height, width, 3), sides divisible by 32.
+    """
+    batch = np.array(pixels[None], dtype='uint8').as_in_ctx(device)
+    return net(normalize(batch))[0]
+
+
+def _device_of(net):
+    return next(iter(net.collect_params().values())).list_ctx()[0]
+
+
+def _up(side):
+    """Round up to a multiple of the stride."""
+    return math.ceil(side / _STRIDE) * _STRIDE
+
+
+def _tiles(length, tile, overlap):
+    """Cover a length by equal tiles: their starts, and their size.
+
+    Everything is a multiple of the stride, so that the net sees a tile as it
+    would see the same place in the whole picture.
+    """
+    length, tile, overlap = (
+        _up(length) // _STRIDE,
+        tile // _STRIDE,
+        overlap // _STRIDE,
+    )
+    count = max(math.ceil((length - overlap) / (tile - overlap)), 1)
+    size = math.ceil((length + (count - 1) * overlap) / count)
+    room, gaps = length - size, max(count - 1, 1)
+    starts = [i * room // gaps * _STRIDE for i in range(count)]
+    return starts, size * _STRIDE
+
+
+def _ramp(size, overlap):
+    """Weights that fall towards a tile's border, where the net sees less."""
+    distance = onp.minimum(onp.arange(size), onp.arange(size)[::-1]) + 1
+    return onp.minimum(distance / (overlap + 1), 1).astype('float32')
+
+
+def predict(net, image, device=None, tile=768, overlap=96):
+    """Segment a photo of any size: uint8 (height, width), class indices.
+
+    `image`: a path, a Pillow image, or an array: uint8 or float from 0 to 1,
+    (height, width) grey or (height, width, 3 or 4). Grey and transparent
+    photos are converted, rotated ones (EXIF) set upright first.
+    `net` maps a normalised batch (1, 3, h, w) to scores (1, classes, h, w),
+    sides divisible by 32; its device is taken unless one is named.
+
+    A photo with both sides up to `tile` pixels goes through the net whole,
+    padded with the mean colour to a multiple of 32. A larger one is cut into
+    tiles that overlap by at least `overlap` pixels; where they do, their
+    scores are averaged, those near a tile's border counting less, before the
+    argmax. Memory grows with the photo's width times `tile`.
+    """
+    if tile % _STRIDE or overlap % _STRIDE or not 0 <= overlap < tile:
+        raise ValueError(
+            f'tile={tile} and overlap={overlap} must be multiples of '
+            f'{_STRIDE}, the overlap smaller'
+        )
+    photo = _as_photo(image)
+    device = device or _device_of(net)
+    height, width = photo.shape[:2]
+    if max(height, width) <= tile:
+        return _predict_whole(net, photo, device)[:height, :width].asnumpy()
+    tops, tile_height = _tiles(height, tile, overlap)
+    lefts, tile_width = _tiles(width, tile, overlap)
+    weight = onp.outer(_ramp(tile_height, overlap), _ramp(tile_width, overlap))
+    weight = np.array(weight).as_in_ctx(device)
+    label = onp.empty((height, width), dtype='uint8')
+    band = None  # weighted sums of the scores of the rows in work
+    for top, next_top in zip(tops, [*tops[1:], height], strict=True):
+        rows = photo[top : top + tile_height]
+        for left in lefts:
+            pixels = pad_to(
+                rows[:, left : left + tile_width],
+                tile_height,
+                tile_width,
+                MEAN_COLOR,
+            )
+            scores = (_scores(net, pixels, device) * weight).asnumpy()
+            if band is None:
+                shape = (scores.shape[0], tile_height, lefts[-1] + tile_width)
+                band = onp.zeros(shape, dtype='float32')
+            band[:, :, left : left + tile_width] += scores
+        done = next_top - top  # no later tile touches these rows
+        label[top:next_top] = band[:, :done, :width].argmax(axis=0)
+        band[:, : tile_height - done] = band[:, done:]
+        band[:, tile_height - done :] = 0
+    return label
+
+
+def _predict_whole(net, photo, device):
+    """Predict a padded photo: uint8 MXNet array, sides multiples of 32."""
+    h, w = (_up(side) for side in photo.shape[:2])
+    scores = _scores(net, pad_to(photo, h, w, MEAN_COLOR), device)
+    return scores.argmax(axis=0).astype('uint8')
+
+
+def evaluate(net, dataset, num_classes=21, devices=None):
+    """Predict every whole image of a data set: a SegmentationMetric.
+
+    `dataset[i]` is a photo, uint8 (height, width, 3), and its label, uint8
+    (height, width). The images are spread over the devices (default: those
+    of the net).
+    """
+    devices = devices or [_device_of(net)]
+    metric = SegmentationMetric(num_classes)
+    waiting = []  # what the devices may still be working on
+
+    def count_oldest():
+        label, prediction = waiting.pop(0)
+        height, width = label.shape
+        metric.update(label, prediction[:height, :width])
+
+    for i in range(len(dataset)):
+        photo, label = dataset[i]
+        device = devices[i % len(devices)]
+        waiting.append((label, _predict_whole(net, photo, device)))
+        if len(waiting) > len(devices):
+            count_oldest()
+    while waiting:
+        count_oldest()
+    return metric
+
+
+# --------------------------------------------------------------- Training
+
+
+def train(
+    net,
+    batches,
+    loss,
+    num_epochs,
+    optimizer='adam',
+    optimizer_params=None,
+    power=0.9,
+    val_data=None,
+    devices=None,
+    checkpoint=None,
+):
+    """Train a net and return its history.
+
+    `batches`: a `Batches`, or anything like it that can be iterated once an
+    epoch, has `len`, `epoch`, `batch_size` and `seed`. Photos of dtype uint8
+    are normalised (`normalize`), other arrays are taken as they are.
+    `loss(scores, labels)`: an array of losses, 0 where the label is VOID;
+    their sum over all devices is divided by the number of other pixels, so
+    neither void nor the number of devices changes the size of a step.
+    `optimizer`, `optimizer_params`: as `gluon.Trainer` takes them; the
+    learning rate falls from what is given there to zero as
+    (1 - done) ** power, where `done` is the share of steps taken.
+    `val_data`: photos and labels for `evaluate`, after each epoch.
+    `devices`: default `try_all_gpus()`; every batch is split over them.
+    `checkpoint`: a file, replaced after each epoch in one step. If it is
+    there, training goes on after its last epoch and ends as if it had never
+    stopped; MXNet's generator is seeded anew in each epoch for that.
+
+    Returns a dict of lists with one number an epoch: `loss` (mean over the
+    pixels that count), `examples_per_second` (without evaluation) and, with
+    `val_data`, `pixel_accuracy` and `mean_iu`.
+
+    Raises FloatingPointError if the loss is not finite (the checkpoint of
+    the epoch before stays), ValueError if the checkpoint is damaged or of a
+    run with other settings.
+    """
+    devices = devices or try_all_gpus()
+    optimizer_params = {'learning_rate': 1e-3} | (optimizer_params or {})
+    settings = {
+        'num_epochs': num_epochs,
+        'batch_size': batches.batch_size,
+        'seed': batches.seed,
+        'optimizer': optimizer,
+        'optimizer_params': optimizer_params,
+        'power': power,
+    }
+    _move(net, devices)
+    # The gradients are summed over the devices, then every device updates.
+    trainer = gluon.Trainer(
+        net.collect_params(),
+        optimizer,
+        dict(optimizer_params),
+        update_on_kvstore=False,
+    )
+    history = {'loss': [], 'examples_per_second': []}
+    if val_data is not None:
+        history |= {'pixel_accuracy': [], 'mean_iu': []}
+    if checkpoint is not None and Path(checkpoint).exists():
+        history = _load_checkpoint(checkpoint, net, trainer, devices, settings)
+    done = len(history['loss'])
+    with _Report(history, num_epochs, len(batches)) as report:
+        for epoch in range(done, num_epochs):
+            batches.epoch = epoch
+            mx.random.seed(batches.seed * 100_003 + epoch)
+            total, valid, start = 0.0, 0, time.perf_counter()
+            for step, (images, labels) in enumerate(batches):
+                share = (epoch + step / len(batches)) / num_epochs
+                rate = optimizer_params['learning_rate'] * (1 - share) ** power
+                trainer.set_learning_rate(rate)
+                batch_loss, batch_valid = _step(
+                    net, images, labels, loss, trainer, devices
+                )
+                if not math.isfinite(batch_loss):
+                    raise FloatingPointError(
+                        f'the loss is {batch_loss} in epoch {epoch + 1}, '
+                        f'step {step + 1}: a smaller learning rate than '
+                        f'{rate:.3g} may help'
+                    )
+                total, valid = total + batch_loss, valid + batch_valid
+                report.step(step + 1, total / max(valid, 1))
+            npx.waitall()
+            seconds = time.perf_counter() - start
+            history['loss'].append(total / max(valid, 1))
+            history['examples_per_second'].append(
+                len(batches) * batches.batch_size / seconds
+            )
+            if val_data is not None:
+                metric = evaluate(net, val_data, devices=devices)
+                history['pixel_accuracy'].append(metric.pixel_accuracy)
+                history['mean_iu'].append(metric.mean_iu)
+            if checkpoint is not None:
+                _save_checkpoint(checkpoint, net, trainer, settings, history)
+            report.epoch()
+    return history
+
+
+def _step(net, images, labels, loss, trainer, devices):
+    """Take one step: (sum of the losses, number of labels that count)."""
+    valid = int((labels != VOID).sum())
+    if not valid:
+        return 0.0, 0  # nothing to learn from
+    losses = []
+    with autograd.record():
+        for x, y in zip(
+            gluon.utils.split_and_load(images, devices, even_split=False),
+            gluon.utils.split_and_load(labels, devices, even_split=False),
+            strict=True,
+        ):
+            if x.dtype == onp.uint8:
+                x = normalize(x)
+            losses.append(loss(net(x), y).sum())
+    autograd.backward(losses)
+    trainer.step(valid)
+    return sum(float(part.item()) for part in losses), valid
+
+
+def _move(net, devices):
+    """Put the parameters of a net on the devices, values kept."""
+    for parameter in net.collect_params().values():
+        if parameter.list_ctx() != list(devices):
+            parameter.reset_ctx(devices)
+
+
+def _save_checkpoint(path, net, trainer, settings, history):
+    """Write parameters, optimizer and history as one file, all or nothing."""
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        net.save_parameters(f'{folder}/parameters')
+        trainer.save_states(f'{folder}/trainer')
+        with zipfile.ZipFile(f'{folder}/whole', 'w') as archive:
+            for name in ('parameters', 'trainer'):
+                archive.write(f'{folder}/{name}', name)
+            run = {'settings': settings, 'history': history}
+            archive.writestr('run.json', json.dumps(run))
+        os.replace(f'{folder}/whole', path)
+
+
+def _load_checkpoint(path, net, trainer, devices, settings):
+    """Restore net and trainer and return the history."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                run = json.loads(archive.read('run.json'))
+                for name in ('parameters', 'trainer'):
+                    archive.extract(name, folder)
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise ValueError(
+                f'{path} is not a checkpoint of train: {error}'
+            ) from error
+        for name, value in settings.items():
+            if run['settings'].get(name) != value:
+                raise ValueError(
+                    f'{path} is of a run with {name}='
+                    f'{run["settings"].get(name)!r}, not {value!r}'
+                )
+        try:
+            net.load_parameters(f'{folder}/parameters', devices)
+        except (AssertionError, mx.base.MXNetError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f'{path} is of another network: {first}'
+            ) from error
+        trainer.load_states(f'{folder}/trainer')
+    return run['history']
+
+
+class _Report:
+    """Show how training goes: live in Jupyter, plain lines elsewhere.
+
+    In Jupyter one output is redrawn, and ends as the figure of the curves.
+    """
+
+    def __init__(self, history, num_epochs, num_steps):
+        self.history = history
+        self.num_epochs, self.num_steps = num_epochs, num_steps
+        self.handle, self.drawn = None, 0.0
+
+    def __enter__(self):
+        if _in_jupyter():
+            from IPython.display import HTML, display
+
+            self.handle = display(HTML(''), display_id=True)
+        return self
+
+    def step(self, step, loss):
+        """Redraw the progress bar, at most four times a second."""
+        if self.handle is None or time.monotonic() - self.drawn < 0.25:
+            return
+        from IPython.display import HTML
+
+        self.drawn = time.monotonic()
+        epoch = len(self.history['loss'])
+        done = epoch * self.num_steps + step
+        svg = self._curves()._repr_svg_() if epoch else ''
+        self.handle.update(
+            HTML(
+                f'<progress value="{done}" '
+                f'max="{self.num_epochs * self.num_steps}"></progress> '
+                f'epoch {epoch + 1} of {self.num_epochs}, '
+                f'step {step} of {self.num_steps}, loss {loss:.3f}{svg}'
+            )
+        )
+
+    def epoch(self):
+        """Print the line of an epoch, where nothing is drawn."""
+        if self.handle is None:
+            last = {name: values[-1] for name, values in self.history.items()}
+            line = f'epoch {len(self.history["loss"])}/{self.num_epochs}: '
+            line += f'loss {last["loss"]:.3f}, '
+            if 'mean_iu' in last:
+                line += f'pixel accuracy {last["pixel_accuracy"]:.3f}, '
+                line += f'mean IU {last["mean_iu"]:.3f}, '
+            print(line + f'{last["examples_per_second"]:.1f} examples/s')
+
+    def __exit__(self, *error):
+        if self.handle is not None and self.history['loss']:
+            self.handle.update(self._curves())
+
+    def _curves(self):
+        names = {
+            'loss': 'training loss',
+            'pixel_accuracy': 'pixel accuracy',
+            'mean_iu': 'mean IU',
+        }
+        curves = {
+            label: self.history[name]
+            for name, label in names.items()
+            if name in self.history
+        }
+        ends = ', '.join(f'{n} {v[-1]:.3f}' for n, v in curves.items())
+        epochs = range(1, len(self.history['loss']) + 1)
+        return _curves_picture(
+            epochs, curves, f'Curves by epoch, ending at {ends}.'
+        )
+
+
+def _in_jupyter():
+    """Whether this runs in a Jupyter kernel (a terminal does not count)."""
+    if 'ipykernel' not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), 'kernel')
+
 
 # --------------------------------------------------------------- Pictures
