@@ -536,6 +536,40 @@ def read_label(path, colormap=None):
         return label.astype('uint8')
 
 
+def read_pair(root, name, colormap, num_classes, decode):
+    """Read a photo and its label by their id, and check that they agree.
+
+    `colormap`: uint8 (256, 3), the colours of the label's palette;
+    `decode`: turns a label stored as colours, uint8 (height, width, 3), into
+    indices, and raises ValueError for a colour that is no class's.
+
+    Returns uint8 (height, width, 3) and uint8 (height, width), indices below
+    `num_classes` or VOID. Raises ValueError, naming the file, if a file is
+    damaged, an index or colour is none of the table's, or the sizes differ.
+    """
+    image = read_image(Path(root, 'JPEGImages', f'{name}.jpg'))
+    path = Path(root, 'SegmentationClass', f'{name}.png')
+    label = read_label(path, colormap)
+    if label.ndim == 3:
+        try:
+            label = decode(label)
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+    wrong = onp.argwhere((label >= num_classes) & (label != VOID))
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(
+            f'{path} holds index {label[row, column]} at row {row}, column '
+            f'{column}; the classes end at {num_classes - 1}, void is {VOID}'
+        )
+    if image.shape[:2] != label.shape:
+        raise ValueError(
+            f'{path} is {label.shape[1]}x{label.shape[0]} pixels, its photo '
+            f'{image.shape[1]}x{image.shape[0]}'
+        )
+    return image, label
+
+
 # ---------------------------------------------------------------- Batches
 
 
@@ -1004,7 +1038,7 @@ def train(
 
 def _step(net, images, labels, loss, trainer, devices):
     """Take one step: (sum of the losses, number of labels that count)."""
-    valid = int((labels != VOID).sum())
+    valid = int(onp.count_nonzero(_host(labels) != VOID))
     if not valid:
         return 0.0, 0  # nothing to learn from
     losses = []
