@@ -1,0 +1,282 @@
+"""Sphinx extension: what the book's pages need beyond theme and d2lbook.
+
+d2lbook turns executed chapters into reStructuredText and a theme turns that
+into pages. In between something is lost (the alternative text of pictures,
+the meaning of plain output) and something is added that we do not want
+(requests to the network, megabytes of unused icons). This module mends both:
+first in the text, then in the document, then in the finished pages.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+from importlib.metadata import distribution
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+from docutils import nodes
+from PIL import Image
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+HERE = Path(__file__).resolve().parent
+
+# A text output longer than this many lines starts folded.
+LONG_OUTPUT = 24
+
+# Files of Sphinx, d2lbook and the theme that no page of ours asks for.
+UNUSED = """
+    **/*.map d2l.js d2l.css file.png plus.png minus.png check-solid.svg
+    locales images *webpack-macros.html jquery-*.js underscore-*.js
+    vendor/fontawesome/*/js vendor/fontawesome/*/webfonts/*.ttf
+    vendor/fontawesome/*/webfonts/fa-brands-* scripts/*.LICENSE.txt
+    vendor/fontawesome/*/webfonts/fa-v4compatibility.*
+""".split()
+
+# Tags that fetch what UNUSED removed: icons are drawn by the style's font.
+UNUSED_TAGS = re.compile(
+    r'<script[^>]*fontawesome[^>]*></script>\n?'
+    r'|<link rel="preload"[^>]*fa-brands[^>]*>\n?'
+)
+
+
+# ------------------------------------------------------------ configuration
+def forget_d2l_assets(app, config):
+    """Drop d2lbook's own script, which calls home, and its style."""
+    for files in (app.registry.js_files, app.registry.css_files):
+        files[:] = [f for f in files if f[0] not in ('d2l.js', 'd2l.css')]
+
+
+def add_mathjax(app, config):
+    """Ship MathJax itself: one file, out of an installed package."""
+    package = distribution('sphinx-mathjax-offline')
+    script = package.locate_file(
+        'sphinx-mathjax-offline/static/mathjax/tex-svg.js'
+    )
+    config.html_static_path.append(str(script))
+
+
+def digest():
+    """Sum up this file and build/static: a change remakes the pages."""
+    sha = hashlib.sha1()
+    for path in [Path(__file__), *sorted(HERE.glob('static/*'))]:
+        sha.update(path.name.encode() + path.read_bytes())
+    return sha.hexdigest()
+
+
+# ------------------------------------------------------- reStructuredText
+def mend_source(app, docname, source):
+    """Undo what nbconvert and d2lbook did to outputs and equations."""
+    source[0] = label_equations(literal_outputs(source[0]))
+
+
+def literal_outputs(text):
+    """Make output literal: as markup, `net0_` is a link and `*x*` italic."""
+    return re.sub(
+        r'^\.\. parsed-literal::$', '.. code-block:: none', text, flags=re.M
+    )
+
+
+def label_equations(text):
+    """Move a label below a formula to where reStructuredText wants it."""
+    block = r'^\.\. math::\n\n+((?:   .*\n)+?)(   :label: \S+)$'
+    return re.sub(block, r'.. math::\n\2\n\n\1', text, flags=re.M)
+
+
+# ----------------------------------------------------------- the document
+def mend_document(app, doctree):
+    for image in doctree.findall(nodes.image):
+        describe(image, Path(app.srcdir))
+    for table in doctree.findall(nodes.table):
+        align_numbers(table)
+    for output in doctree.findall(nodes.literal_block):
+        if 'output' in output['classes']:
+            lines = output.astext().count('\n') + 1
+            if lines > LONG_OUTPUT:
+                output['classes'].append('long-output')
+
+
+def describe(image, root):
+    """Give a picture its alternative text: the file's own, or the caption."""
+    figure = image.parent
+    caption = [n for n in figure.children if isinstance(n, nodes.caption)]
+    if not caption:  # a picture made by code
+        figure['classes'].append('output-picture')
+    text = picture_text(root / image['uri'])
+    if not text and caption:
+        text = ' '.join(caption[0].astext().split())
+    if not text:
+        logger.warning('%s has no alternative text', image['uri'])
+    image['alt'] = text
+
+
+def picture_text(path):
+    """Read the description that a picture file carries in itself."""
+    if not path.is_file():
+        return ''
+    if path.suffix == '.svg':
+        svg = BeautifulSoup(path.read_bytes(), 'html.parser')
+        text = svg.title.get_text() if svg.title else ''
+    else:
+        with Image.open(path) as image:
+            text = image.info.get('comment') or image.info.get('Description')
+    if isinstance(text, bytes):
+        text = text.decode()
+    return ' '.join((text or '').split())
+
+
+def align_numbers(table):
+    """Set columns of numbers to the right: d2lbook forgets alignment."""
+    rows = [r.children for b in table.findall(nodes.tbody) for r in b.children]
+    heads = [r.children for b in table.findall(nodes.thead) for r in b]
+    number = re.compile(r'[-+−±~≈]?[\d.,  ]*\d\s?[%×]?|[-–—]?')
+    for column, cells in enumerate(zip(*rows, strict=False)):
+        if all(number.fullmatch(c.astext().strip()) for c in cells):
+            for row in rows + heads:
+                row[column]['classes'].append('number')
+
+
+def mend_resolved(app, doctree, docname):
+    name_chapters(doctree)
+    list_references(doctree)
+
+
+def name_chapters(doctree):
+    """Call «Section 2» what it is in this book: chapter 2."""
+    for text in doctree.findall(nodes.Text):
+        if re.fullmatch(r'Section \d+', text) and isinstance(
+            text.parent.parent, nodes.reference
+        ):
+            text.parent.replace(text, nodes.Text('Chapter' + text[7:]))
+
+
+def list_references(doctree):
+    """Make the bibliography a list; as citations it closes one tag twice."""
+    for box in list(doctree.findall(nodes.container)):
+        entries = [n for n in box.children if isinstance(n, nodes.citation)]
+        if not entries:
+            continue
+        items = nodes.bullet_list(classes=['bibliography'])
+        for entry in entries:
+            item = nodes.list_item(ids=entry['ids'])
+            item += [n for n in entry.children if not is_label(n)]
+            items += item
+        box.children = []
+        box += items
+
+
+def is_label(node):
+    return isinstance(node, nodes.label)
+
+
+# --------------------------------------------------------------- the pages
+def add_notebook_link(app, pagename, templatename, context, doctree):
+    """Put a link to the chapter's notebook into the head of its page."""
+    if pagename.startswith('chapters/') and notebook_of(app, pagename):
+        context['header_buttons'].append(
+            {
+                'type': 'link',
+                'url': context['pathto'](f'notebooks/{pagename[9:]}.ipynb', 1),
+                'text': 'Notebook',
+                'tooltip': 'Download this chapter as a Jupyter notebook',
+                'icon': 'fas fa-download',
+                'label': 'notebook-button',
+            }
+        )
+
+
+def notebook_of(app, pagename):
+    """Find the executed notebook that a page was made from."""
+    path = Path(app.srcdir).parent / 'eval' / f'{pagename}.ipynb'
+    return path if path.is_file() else None
+
+
+def finish_pages(app, error):
+    """After the build: notebooks beside the pages, and no dead weight."""
+    if error or app.builder.name != 'html':
+        return
+    root = Path(app.outdir)
+    copy_notebooks(app, root / 'notebooks')
+    for pattern in UNUSED:
+        for path in list((root / '_static').glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    pages = {}
+    for path in sorted(root.rglob('*.html')):
+        text = path.read_text()
+        lighter = UNUSED_TAGS.sub('', text)
+        if lighter != text:
+            path.write_text(lighter)
+        pages[path.relative_to(root).as_posix()] = lighter
+    previews = json.dumps(collect_previews(pages), ensure_ascii=False)
+    script = root / '_static' / 'previews.js'
+    script.write_text(f'bookPreviews = {previews}\n')
+
+
+def copy_notebooks(app, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for pagename in app.env.found_docs:
+        notebook = notebook_of(app, pagename)
+        if notebook and pagename.startswith('chapters/'):
+            shutil.copy(notebook, folder)
+
+
+def collect_previews(pages):
+    """Map each address that a page refers to onto what stands there."""
+    soups = {
+        page: BeautifulSoup(t, 'html.parser') for page, t in pages.items()
+    }
+    previews = {}
+    for page, soup in soups.items():
+        for link in soup.select('article a.reference.internal[href*="#"]'):
+            path, anchor = link['href'].split('#')
+            target = join(page, path) if path else page
+            found = (
+                anchor and target in soups and soups[target].find(id=anchor)
+            )
+            if found:
+                previews[f'{target}#{anchor}'] = preview(found, target)
+    return previews
+
+
+def preview(target, page):
+    """Cut out what to show of a target: a figure, a formula, some lines."""
+    whole = target.find_parent(['figure', 'table']) or target
+    if target.name == 'span' and whole is target:  # a label before something
+        whole = target.find_next_sibling() or target.parent
+        if whole.name in ('h1', 'h2', 'h3'):
+            whole = whole.parent
+    html = BeautifulSoup(str(whole), 'html.parser')
+    for debris in html.select('.headerlink, script'):
+        debris.decompose()
+    for image in html.select('img'):
+        image['src'] = join(page, image['src'])
+    section = html.find('section', recursive=False)
+    if section:  # its heading and first paragraph will do
+        return ''.join(map(str, section.select('h1, h2, h3')[:1])) + ''.join(
+            map(str, section.select('p')[:1])
+        )
+    for part in html.select('[id]'):
+        del part['id']
+    return str(html)
+
+
+def join(page, href):
+    """Resolve an address in a page, relative to the root of the book."""
+    parts = page.split('/')[:-1]
+    for step in href.split('/'):
+        parts = parts[:-1] if step == '..' else [*parts, step]
+    return '/'.join(parts)
+
+
+def setup(app):
+    app.add_config_value('book_digest', digest(), 'env')
+    app.connect('config-inited', forget_d2l_assets)
+    app.connect('config-inited', add_mathjax)
+    app.connect('source-read', mend_source)
+    app.connect('doctree-read', mend_document, priority=900)
+    app.connect('doctree-resolved', mend_resolved)
+    app.connect('html-page-context', add_notebook_link, priority=600)
+    app.connect('build-finished', finish_pages)
+    return {'parallel_read_safe': True, 'parallel_write_safe': True}
