@@ -1186,3 +1186,419 @@ def _in_jupyter():
 
 
 # --------------------------------------------------------------- Pictures
+
+# Every picture of the book is made here: drawings leave as SVG, photos as
+# JPEG, both on a white card, without a date, and with a sentence inside that
+# says what is to be seen, for whoever cannot see it. matplotlib is imported
+# when the first picture is drawn, and without a window system.
+
+# Told apart in grey and by colour-blind eyes (Okabe and Ito's set).
+_COLORS = '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#7a6a00', '#333333'
+_DASHES = '-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))
+_PHOTO_WIDTH = 1400  # pixels; twice the width of a page's text
+
+
+def _new_figure(width, height):
+    """Make an empty white figure of width x height inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), facecolor='white')
+
+
+def _add_axes(fig, left, bottom, width, height):
+    """Add axes at a place given in inches from the lower left corner."""
+    whole_width, whole_height = fig.get_size_inches()
+    return fig.add_axes(
+        (
+            left / whole_width,
+            bottom / whole_height,
+            width / whole_width,
+            height / whole_height,
+        )
+    )
+
+
+def _render(fig, alt, photo=False):
+    """Turn a matplotlib figure into the bytes of a picture file.
+
+    Args:
+        fig: a matplotlib Figure.
+        alt: the sentence for whoever cannot see the picture; it becomes the
+            SVG's title or the JPEG's comment.
+        photo: True makes a JPEG, False an SVG.
+
+    Returns:
+        bytes; the same figure gives the same bytes.
+
+    Raises:
+        ValueError: alt is empty.
+    """
+    import io
+
+    import matplotlib
+
+    if not alt or not alt.strip():
+        raise ValueError('alt must say in a sentence what is to be seen')
+    data = io.BytesIO()
+    if not photo:
+        fixed = {'svg.hashsalt': 'book', 'svg.fonttype': 'none'}
+        with matplotlib.rc_context(fixed):
+            fig.savefig(
+                data,
+                format='svg',
+                metadata={'Title': alt, 'Date': None, 'Creator': None},
+            )
+        # Without the lines of XML before it, a drawing can stand in HTML.
+        return data.getvalue()[data.getvalue().index(b'<svg') :]
+    from PIL import Image
+
+    fig.savefig(
+        data,
+        format='png',
+        dpi=min(200, _PHOTO_WIDTH / fig.get_figwidth()),
+    )
+    jpeg = io.BytesIO()
+    Image.open(data).convert('RGB').save(
+        jpeg, 'JPEG', quality=88, subsampling=0, comment=alt.encode()
+    )
+    return jpeg.getvalue()
+
+
+class _Picture:
+    """A finished picture that Jupyter shows, its text for whoever cannot."""
+
+    def __init__(self, fig, alt, photo=False):
+        """Render fig, see `_render`."""
+        data = _render(fig, alt, photo)
+        if photo:
+            kind, width = 'image/jpeg', round(fig.get_figwidth() * 96)
+            self.metadata = {kind: {'width': width, 'alt': alt}}
+        else:
+            kind, data = 'image/svg+xml', data.decode()
+            self.metadata = {}
+        self.data = {kind: data, 'text/plain': alt}
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return self.data, self.metadata
+
+    def _repr_svg_(self):
+        return self.data.get('image/svg+xml')
+
+
+def _show(fig, alt, photo=False):
+    """Show a figure under the running cell; in a plain script do nothing.
+
+    Args:
+        fig: a matplotlib Figure.
+        alt: the sentence for whoever cannot see the picture.
+        photo: True for a picture with photos in it (JPEG), False for a
+            drawing (SVG).
+    """
+    picture = _Picture(fig, alt, photo)
+    if _in_jupyter():
+        from IPython.display import display
+
+        display(picture)
+
+
+def _as_picture(image):
+    """Check one image and return it as uint8 NumPy, H x W or H x W x 3."""
+    import numpy
+
+    if hasattr(image, 'mode') and hasattr(image, 'convert'):  # Pillow
+        image = image.convert('L' if image.mode in ('1', 'L') else 'RGB')
+    elif hasattr(image, 'asnumpy'):  # MXNet
+        image = image.asnumpy()
+    image = numpy.asarray(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
+        raise ValueError(
+            'an image has the shape height x width or height x width x 3, '
+            f'not {image.shape}'
+        )
+    if image.dtype == bool or image.dtype.kind == 'f':
+        # Half a grey level of room: interpolation rounds.
+        if not (image.min() >= -0.002 and image.max() <= 1.002):
+            raise ValueError(
+                'a float image has values from 0 to 1, '
+                f'not from {image.min():g} to {image.max():g}'
+            )
+        image = numpy.rint(numpy.clip(image, 0, 1) * 255)
+    elif image.min() < 0 or image.max() > 255:
+        raise ValueError(
+            'an integer image has values from 0 to 255, '
+            f'not from {image.min()} to {image.max()}'
+        )
+    return image.astype('uint8')
+
+
+def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
+    """Show images in a grid, row by row.
+
+    Args:
+        imgs: list of images, each of its own size: NumPy or MXNet arrays
+            of shape (height, width, 3) or (height, width), integers from
+            0 to 255 or floats from 0 to 1 or booleans; or Pillow images.
+        num_rows: number of rows of the grid.
+        num_cols: number of columns of the grid.
+        titles: list of as many strings, written above the images.
+        scale: width of a column in inches.
+        alt: a sentence that says what is to be seen, for whoever cannot
+            see it; without it the titles are read.
+
+    Raises:
+        ValueError: more images than the grid has places, none at all,
+            another number of titles, a shape or values that are no image.
+    """
+    if not 0 < len(imgs) <= num_rows * num_cols:
+        raise ValueError(
+            f'{len(imgs)} images do not fit a grid of {num_rows} x '
+            f'{num_cols}: it takes 1 to {num_rows * num_cols}'
+        )
+    if titles is not None and len(titles) != len(imgs):
+        raise ValueError(f'{len(titles)} titles for {len(imgs)} images')
+    pictures = [_as_picture(image) for image in imgs]
+    alt = alt or 'Images: ' + '; '.join(titles or ['without titles'])
+    gap, title_height = 0.08, 0.3 if titles else 0
+    # As large as fits the longest title over its column.
+    longest = max([1, *map(len, titles or [])])
+    fontsize = min(11.5, max(7, 72 * scale / (0.58 * longest)))
+    # A row is as high as its highest image, shown as wide as the column.
+    heights = [
+        max(
+            scale * picture.shape[0] / picture.shape[1]
+            for picture in pictures[first : first + num_cols]
+        )
+        for first in range(0, len(pictures), num_cols)
+    ]
+    width = num_cols * (scale + gap) + gap
+    height = sum(heights) + len(heights) * (gap + title_height) + gap
+    fig = _new_figure(width, height)
+    top = height
+    for row, row_height in enumerate(heights):
+        top -= gap + title_height
+        for col in range(num_cols):
+            index = row * num_cols + col
+            if index >= len(pictures):
+                break
+            picture = pictures[index]
+            shown = scale * picture.shape[0] / picture.shape[1]
+            left = gap + col * (scale + gap)
+            box = left, top - shown, scale, shown
+            axes = _add_axes(fig, *box)
+            axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
+            axes.set_axis_off()
+            if titles:
+                axes.set_title(titles[index], fontsize=fontsize, pad=4)
+        top -= row_height
+    _show(fig, alt, photo=True)
+
+
+def plot(
+    x, curves, xlabel, ylabel, alt, ylim=None, marker=None, size=(6, 3.4)
+):
+    """Draw curves over one axis, each with its own colour and dashes.
+
+    Args:
+        x: the positions, a sequence of numbers; None counts 1, 2, 3 …
+        curves: dict from a name to its values (a sequence as long as x), or
+            to a pair (positions, values) for a curve with its own positions.
+        xlabel: what x is, with its unit.
+        ylabel: what the values are, with their unit.
+        alt: a sentence that says what is to be seen.
+        ylim: pair (lowest, highest) of the vertical axis; None fits it.
+        marker: matplotlib's sign for a marker at each value, such as 'o'.
+        size: width and height in inches.
+
+    Raises:
+        ValueError: a curve with another number of values than positions.
+    """
+    _show(_draw_curves(x, curves, xlabel, ylabel, ylim, marker, size), alt)
+
+
+def _curves_picture(epochs, curves, alt):
+    """Make the picture of training curves, dict from name to values."""
+    fig = _draw_curves(epochs, curves, 'epoch', 'value', None, 'o')
+    return _Picture(fig, alt)
+
+
+def _draw_curves(x, curves, xlabel, ylabel, ylim, marker, size=(6, 3.4)):
+    """Make the figure of `plot` without showing it."""
+    fig = _new_figure(*size)
+    fig.set_layout_engine('constrained')
+    axes = fig.add_subplot()
+    for index, (name, values) in enumerate(curves.items()):
+        positions = x
+        if isinstance(values, tuple) and len(values) == 2:
+            positions, values = values
+        if positions is None:
+            positions = range(1, len(values) + 1)
+        if len(positions) != len(values):
+            raise ValueError(
+                f'curve {name!r}: {len(values)} values at '
+                f'{len(positions)} positions'
+            )
+        axes.plot(
+            [float(position) for position in positions],
+            [float(value) for value in values],
+            label=name,
+            color=_COLORS[index % len(_COLORS)],
+            linestyle=_DASHES[index % len(_DASHES)],
+            linewidth=2,
+            marker=marker,
+        )
+    axes.set_xlabel(xlabel, fontsize=12)
+    axes.set_ylabel(ylabel, fontsize=12)
+    axes.tick_params(labelsize=11)
+    axes.grid(color='#dddddd')
+    axes.set_axisbelow(True)
+    axes.spines[['top', 'right']].set_visible(False)
+    if ylim is not None:
+        axes.set_ylim(*ylim)
+    if len(curves) > 1:
+        axes.legend(
+            loc='lower left',
+            bbox_to_anchor=(0, 1),
+            ncols=min(3, len(curves)),
+            fontsize=11,
+            frameon=False,
+            borderaxespad=0.2,
+        )
+    return fig
+
+
+def plot_bars(names, values, xlabel, alt, log=False, size=None):
+    """Draw one horizontal bar for each name, its value written at the end.
+
+    Args:
+        names: list of strings, drawn from top to bottom.
+        values: as many numbers.
+        xlabel: what the values are, with their unit.
+        alt: a sentence that says what is to be seen.
+        log: True for a logarithmic axis; values must then be positive.
+        size: width and height in inches; None gives each bar 0.3 inches.
+
+    Raises:
+        ValueError: another number of values than of names.
+    """
+    if len(names) != len(values):
+        raise ValueError(f'{len(values)} values for {len(names)} names')
+    fig = _new_figure(*(size or (6, 0.3 * len(names) + 0.9)))
+    fig.set_layout_engine('constrained')
+    axes = fig.add_subplot()
+    numbers = [float(value) for value in values]
+    bars = axes.barh(range(len(names)), numbers, color=_COLORS[0], log=log)
+    axes.bar_label(bars, fmt='{:,.4g}', padding=3, fontsize=10.5)
+    axes.set_yticks(range(len(names)), names, fontsize=11)
+    axes.tick_params(axis='x', labelsize=11)
+    axes.margins(x=0.15, y=0.02)
+    axes.invert_yaxis()
+    axes.set_xlabel(xlabel, fontsize=12)
+    axes.spines[['top', 'right']].set_visible(False)
+    _show(fig, alt)
+
+
+def show_matrix(matrix, alt, titles=None, numbers=True, size=0.42):
+    """Draw matrices side by side as coloured squares, numbers in them.
+
+    Zero is white, positive values are blue, negative ones orange, the
+    deeper the farther from zero; all matrices share one scale.
+
+    Args:
+        matrix: an array of shape (height, width), NumPy or MXNet, or a list
+            of them with sizes of their own.
+        alt: a sentence that says what is to be seen.
+        titles: one string, or a list of as many as there are matrices.
+        numbers: True writes the value into each square, with at most three
+            digits; False leaves the squares plain.
+        size: side of a square in inches.
+
+    Raises:
+        ValueError: an array that is no matrix; another number of titles.
+    """
+    import numpy
+
+    matrices = matrix if isinstance(matrix, list | tuple) else [matrix]
+    titles = [titles] if isinstance(titles, str) else titles
+    if titles is not None and len(titles) != len(matrices):
+        raise ValueError(f'{len(titles)} titles for {len(matrices)} matrices')
+    matrices = [
+        numpy.asarray(m.asnumpy() if hasattr(m, 'asnumpy') else m, float)
+        for m in matrices
+    ]
+    for m in matrices:
+        if m.ndim != 2:
+            raise ValueError(f'a matrix has two axes, not shape {m.shape}')
+    gap = max(0.3, size)
+    deepest = max(abs(m).max() for m in matrices) or 1
+    # A title of few letters must fit above a matrix of few columns.
+    columns = [
+        max(m.shape[1] * size, 0.085 * len(titles[i]) if titles else 0)
+        for i, m in enumerate(matrices)
+    ]
+    above = 0.34 if titles else 0.04
+    width = sum(columns) + gap * (len(matrices) - 1) + 0.1
+    height = max(len(m) for m in matrices) * size + above + 0.06
+    fig = _new_figure(width, height)
+    left = 0.05
+    for index, m in enumerate(matrices):
+        column = columns[index]
+        tall, wide = m.shape[0] * size, m.shape[1] * size
+        box = (
+            left + (column - wide) / 2,
+            height - above - tall - (height - above - 0.06 - tall) / 2,
+            wide,
+            tall,
+        )
+        axes = _add_axes(fig, *box)
+        _draw_matrix(axes, m / deepest, m if numbers else None, size)
+        if titles:
+            axes.set_title(titles[index], fontsize=11, pad=5)
+        left += column + gap
+    _show(fig, alt)
+
+
+def _draw_matrix(axes, shades, values, size):
+    """Draw squares of shades from -1 to 1, and values (or None) in them."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colors = LinearSegmentedColormap.from_list(
+        'signs', ['#b34700', '#f3b58a', '#ffffff', '#9cc7e6', '#00588c']
+    )
+    height, width = shades.shape
+    axes.pcolormesh(
+        shades,
+        cmap=colors,
+        vmin=-1,
+        vmax=1,
+        edgecolors='#c8c8c8',
+        linewidth=min(0.7, 2 * size),
+    )
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color('#777777')
+    axes.patch.set_clip_on(False)
+    if values is None:
+        return
+    texts = [
+        [f'{value:.3g}'.replace('-', '\N{MINUS SIGN}') for value in r]
+        for r in values
+    ]
+    longest = max(len(text) for r in texts for text in r)
+    fontsize = min(12, 72 * size * min(0.42, 1.45 / longest))
+    for row in range(height):
+        for col in range(width):
+            value = values[row, col]
+            axes.text(
+                col + 0.5,
+                row + 0.54,
+                texts[row][col],
+                ha='center',
+                va='center',
+                fontsize=fontsize,
+                color='#999999'
+                if value == 0
+                else ('white' if abs(shades[row, col]) > 0.7 else 'black'),
+            )
