@@ -26,19 +26,30 @@ HERE = Path(__file__).resolve().parent
 LONG_OUTPUT = 24
 
 # Files of Sphinx, d2lbook and the theme that no page of ours asks for.
-UNUSED = """
-    **/*.map d2l.js d2l.css file.png plus.png minus.png check-solid.svg
-    locales images *webpack-macros.html jquery-*.js underscore-*.js
-    vendor/fontawesome/*/js vendor/fontawesome/*/webfonts/*.ttf
-    vendor/fontawesome/*/webfonts/fa-brands-* scripts/*.LICENSE.txt
-    vendor/fontawesome/*/webfonts/fa-v4compatibility.*
-""".split()
+UNUSED = [
+    *('**/*.map', 'd2l.js', 'd2l.css', 'locales', 'images'),
+    *('file.png', 'plus.png', 'minus.png', 'check-solid.svg'),
+    *('*webpack-macros.html', 'jquery-*.js', 'underscore-*.js'),
+    *('**/*.LICENSE.txt', 'vendor/fontawesome/*/js'),
+    'vendor/fontawesome/*/webfonts/*.ttf',
+    'vendor/fontawesome/*/webfonts/fa-brands-*',
+    'vendor/fontawesome/*/webfonts/fa-v4compatibility.*',
+]
 
-# Tags that fetch what UNUSED removed: icons are drawn by the style's font.
+# Tags that fetch what UNUSED removed (the style's font draws the icons), and
+# font preloads, which a page opened as a file may not do.
 UNUSED_TAGS = re.compile(
     r'<script[^>]*fontawesome[^>]*></script>\n?'
-    r'|<link rel="preload"[^>]*fa-brands[^>]*>\n?'
+    r'|<link rel="preload" as="font"[^>]*>\n?'
 )
+
+# Runs before the page is painted, so that no page flashes in the wrong light.
+EARLY_THEME = """
+{const page = document.documentElement.dataset;
+if (page.theme !== 'light' && page.theme !== 'dark')
+  page.theme = matchMedia('(prefers-color-scheme: dark)').matches
+    ? 'dark' : 'light';}
+"""
 
 
 # ------------------------------------------------------------ configuration
@@ -145,7 +156,7 @@ def mend_resolved(app, doctree, docname):
 def name_chapters(doctree):
     """Call «Section 2» what it is in this book: chapter 2."""
     for text in doctree.findall(nodes.Text):
-        if re.fullmatch(r'Section \d+', text) and isinstance(
+        if re.fullmatch(r'Section\s\d+', text) and isinstance(
             text.parent.parent, nodes.reference
         ):
             text.parent.replace(text, nodes.Text('Chapter' + text[7:]))
@@ -272,6 +283,7 @@ def join(page, href):
 
 def setup(app):
     app.add_config_value('book_digest', digest(), 'env')
+    app.add_js_file(None, body=EARLY_THEME, priority=100)
     app.connect('config-inited', forget_d2l_assets)
     app.connect('config-inited', add_mathjax)
     app.connect('source-read', mend_source)
