@@ -1,0 +1,104 @@
+/* What the book's widgets share: elements, colour scheme, mounting.
+ *
+ * Everything hangs on `bookWidgets`. A page may hold this script many times
+ * (one copy with each widget); only the first one counts.
+ */
+(() => {
+  'use strict';
+  if (globalThis.bookWidgets) return;
+
+  /** An element from a tag, attributes, and children (nodes or text). */
+  function el(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === false || value === undefined) continue;
+      if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
+      else made.setAttribute(name, value === true ? '' : value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  /** Whether the page is dark: the book's theme, JupyterLab's, else the
+   * system's. */
+  function isDark() {
+    const theme = document.documentElement.dataset.theme;
+    if (theme === 'dark' || theme === 'light') return theme === 'dark';
+    const jupyter = document.body.dataset.jpThemeLight;
+    if (jupyter) return jupyter === 'false';
+    return matchMedia('(prefers-color-scheme: dark)').matches;
+  }
+
+  const watchers = new Set();
+  let printing = false;
+
+  function tell() {
+    const dark = isDark() && !printing;
+    for (const watcher of watchers) {
+      if (watcher.root.isConnected) {
+        watcher.root.classList.toggle('is-dark', dark);
+        watcher.change(dark);
+      }
+    }
+  }
+
+  /** Call `change(dark)` now and whenever the colour scheme changes. */
+  function onTheme(root, change) {
+    watchers.add({ root, change });
+    root.classList.toggle('is-dark', isDark());
+    change(isDark());
+  }
+
+  const observer = new MutationObserver(tell);
+  observer.observe(document.documentElement,
+    { attributes: true, attributeFilter: ['data-theme'] });
+  observer.observe(document.body,
+    { attributes: true, attributeFilter: ['data-jp-theme-light'] });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', tell);
+  for (const [name, value] of [['beforeprint', true], ['afterprint', false]]) {
+    addEventListener(name, () => { printing = value; tell(); });
+  }
+
+  function still() {
+    return matchMedia('(prefers-reduced-motion: reduce)').matches;
+  }
+
+  /** Make every empty `<div data-widget="name">` a widget. */
+  function mount(name, make, tries = 40) {
+    const places = document.querySelectorAll(
+      `[data-widget="${name}"]:not([data-ready])`);
+    for (const place of places) {
+      place.dataset.ready = '';
+      make(place);
+    }
+    // JupyterLab may run a script before its output is on the page.
+    if (!places.length && tries > 0) {
+      setTimeout(() => mount(name, make, tries - 1), 50);
+    }
+  }
+
+  /** Size a canvas in CSS pixels; returns its context, scaled to them. */
+  function sized(canvas, width, height) {
+    const ratio = Math.min(devicePixelRatio || 1, 3);
+    const wide = Math.round(width * ratio);
+    const high = Math.round(height * ratio);
+    if (canvas.width !== wide || canvas.height !== high) {
+      canvas.width = wide;
+      canvas.height = high;
+    }
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+    const context = canvas.getContext('2d');
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    return context;
+  }
+
+  /** A short decimal: 0.125, 3, −1.5 (with a true minus sign). */
+  function number(value, digits = 3) {
+    const scale = 10 ** digits;
+    const rounded = Math.round(value * scale) / scale || 0;
+    return String(rounded).replace('-', '−');
+  }
+
+  globalThis.bookWidgets = { el, isDark, onTheme, still, mount, sized, number };
+})();
