@@ -1602,3 +1602,135 @@ def _draw_matrix(axes, shades, values, size):
                 if value == 0
                 else ('white' if abs(shades[row, col]) > 0.7 else 'black'),
             )
+
+
+def show_widget(name, **data):
+    """Show one of the book's interactive pieces below the cell.
+
+    The style, the scripts and the data are all in the output itself, so it
+    works in the HTML page as in JupyterLab once the cell has run.
+
+    Args:
+        name: 'tconv', the transposed-convolution explorer; 'bilinear', the
+            bilinear kernel; or 'compare', photos beside predictions and
+            truth.
+        **data: for 'tconv', state='h=5&w=7&k=4&s=2&p=1&a=0' to begin with.
+            For 'compare', all of one length, one entry an image:
+            photos: uint8 arrays of height x width x 3;
+            predictions, truths: integer label maps of height x width, with
+            255 for void;
+            confidences: height x width floats from 0 to 1, the probability
+            of the predicted class;
+            and class_names, a list of strings; colors, an RGB triple (0 to
+            255) for each of them. Images are shrunk until the output stays
+            below 400 KB.
+
+    Raises:
+        FileNotFoundError: there is no widget of that name.
+        ValueError: arrays or lists that do not fit together.
+    """
+    import html
+
+    from IPython.display import HTML, display
+
+    # A copy of this file may be run from a folder inside the book's.
+    for folder in Path(__file__).resolve().parents:
+        static = folder / 'build' / 'static'
+        if (static / f'{name}.js').exists():
+            break
+    else:
+        raise FileNotFoundError(f'no widget build/static/{name}.js')
+    if name == 'compare':
+        data = _compare_data(**data)
+    parts = {
+        kind: '\n'.join(
+            path.read_text(encoding='utf-8').strip()
+            for path in (static / f'{stem}.{kind}' for stem in stems)
+            if path.exists()
+        )
+        for kind, stems in {
+            'css': ('widget', name),
+            'js': ('widget', f'{name}-math', name),
+        }.items()
+    }
+    options = html.escape(json.dumps(data))
+    display(
+        HTML(
+            f'<div data-widget="{name}" data-options="{options}"></div>\n'
+            f'<style>\n{parts["css"]}\n</style>\n'
+            f'<script>\n{parts["js"]}\n</script>'
+        )
+    )
+
+
+def _compare_data(
+    photos, predictions, truths, confidences, class_names, colors
+):
+    """Pack what the 'compare' widget shows, below 340,000 characters."""
+    import base64
+    import io
+
+    def plain(array):
+        return onp.asarray(
+            array.asnumpy() if hasattr(array, 'asnumpy') else array
+        )
+
+    def pack(image, kind, **options):
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        return base64.b64encode(file.getvalue()).decode()
+
+    lists = photos, predictions, truths, confidences
+    if len({len(some) for some in lists}) != 1 or not len(photos):
+        raise ValueError('give as many photos as label maps, and at least 1')
+    if len(class_names) != len(colors):
+        raise ValueError('give each class name its color')
+    images = []
+    for each in zip(*lists, strict=True):
+        photo, prediction, truth, confidence = map(plain, each)
+        if photo.dtype != onp.uint8 or photo.shape[2:] != (3,):
+            raise ValueError('a photo is uint8, height x width x 3')
+        for other in (prediction, truth, confidence):
+            if other.shape != photo.shape[:2]:
+                raise ValueError(
+                    f'a photo of {photo.shape[:2]} with a map of {other.shape}'
+                )
+        if confidence.min() < 0 or confidence.max() > 1:
+            raise ValueError('confidence goes from 0 to 1')
+        images.append((photo, prediction, truth, confidence))
+    for longest in (500, 440, 380, 320, 260, 200):
+        packed = []
+        for photo, prediction, truth, confidence in images:
+            height, width = photo.shape[:2]
+            shrink = min(1, longest / max(height, width))
+            size = round(width * shrink), round(height * shrink)
+            labels = [
+                Image.fromarray(m.astype('uint8')).resize(size, Image.NEAREST)
+                for m in (prediction, truth)
+            ]
+            # 32 steps of confidence are more than a reader tells apart.
+            steps = Image.fromarray(
+                onp.rint(confidence * 31).astype('uint8')
+            ).resize([max(1, side // 2) for side in size])
+            packed.append(
+                {
+                    'size': size,
+                    'photo': pack(
+                        Image.fromarray(photo).resize(size, Image.LANCZOS),
+                        'JPEG',
+                        quality=80,
+                        optimize=True,
+                    ),
+                    'prediction': pack(labels[0], 'PNG', optimize=True),
+                    'truth': pack(labels[1], 'PNG', optimize=True),
+                    'confidence': pack(steps, 'PNG', optimize=True),
+                }
+            )
+        data = {
+            'images': packed,
+            'classes': list(class_names),
+            'colors': [[int(part) for part in color] for color in colors],
+        }
+        if len(json.dumps(data)) < 340_000:
+            return data
+    raise ValueError('too many images for one widget: give fewer')
