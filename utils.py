@@ -417,19 +417,14 @@ def pretrained_backbone(devices=None):
     """
     devices = devices or try_all_gpus()
     path, origin = backbone_file()
-    net = gluon.model_zoo.vision.resnet18_v2()
+    vision = gluon.model_zoo.vision
     try:
-        if any(name.startswith('features.') for name in npx.load(str(path))):
-            # A whole classifier: the last layer fits any number of classes.
-            net.features.load_dict(
-                {
-                    name.removeprefix('features.'): value
-                    for name, value in npx.load(str(path)).items()
-                    if name.startswith('features.')
-                },
-                devices,
-            )
+        stored = npx.load(str(path))
+        if 'output.weight' in stored:  # a whole classifier
+            net = vision.resnet18_v2(classes=len(stored['output.weight']))
+            net.load_parameters(str(path), devices)
         else:
+            net = vision.resnet18_v2()
             net.features.load_parameters(str(path), devices)
     except (mx.base.MXNetError, AssertionError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
@@ -748,10 +743,10 @@ def _host(array):
 
 
 def _ratio(part, whole):
-    whole = onp.asarray(whole, dtype='float64')
-    return onp.divide(
-        part, whole, out=onp.full(whole.shape, onp.nan), where=whole > 0
-    )[()]
+    """Divide; where the whole is 0, the ratio is nan."""
+    part, whole = onp.broadcast_arrays(part, onp.asarray(whole, 'float64'))
+    ratio = onp.full(whole.shape, onp.nan)
+    return onp.divide(part, whole, out=ratio, where=whole > 0)[()]
 
 
 def _mean(values):

@@ -1,0 +1,244 @@
+"""Prediction of photos of any size, kind and format."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mxnet as mx
+import numpy as onp
+import pytest
+import utils
+from mxnet import np
+from mxnet.gluon import nn
+from PIL import Image
+
+
+class Near(nn.HybridBlock):
+    """A net that sees 5 pixels around each, with random weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.HybridSequential()
+        for channels in (6, 5):
+            self.body.add(
+                nn.Conv2D(channels, 5, padding=2, activation='tanh')
+            )
+
+    def forward(self, x):
+        return self.body(x)
+
+
+@pytest.fixture(scope='module')
+def net():
+    utils.set_seed(1)
+    net = Near()
+    net.initialize(mx.init.Xavier(magnitude=20))
+    net(np.zeros((1, 3, 32, 32)))
+    return net
+
+
+def photo(height, width, seed=0):
+    """A smooth random picture, uint8 (height, width, 3)."""
+    rng = onp.random.default_rng(seed)
+    small = rng.integers(0, 256, (height // 7 + 2, width // 7 + 2, 3))
+    image = Image.fromarray(small.astype('uint8'))
+    return onp.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def by_hand(net, image):
+    """The argmax of the net's scores, padded and normalised in NumPy."""
+    height, width = image.shape[:2]
+    padded = onp.empty((-(-height // 32) * 32, -(-width // 32) * 32, 3))
+    padded[:] = utils.MEAN_COLOR
+    padded[:height, :width] = image
+    scaled = (padded / 255 - utils.RGB_MEAN) / utils.RGB_STD
+    batch = np.array(scaled.transpose(2, 0, 1)[None], dtype='float32')
+    return net(batch).asnumpy()[0].argmax(axis=0)[:height, :width]
+
+
+@pytest.mark.parametrize(
+    'size', [(1, 1), (1, 90), (31, 33), (64, 96), (100, 130), (257, 40)]
+)
+def test_any_size_gives_a_label_of_that_size(net, size):
+    image = photo(*size)
+    label = utils.predict(net, image)
+    assert label.shape == size and label.dtype == onp.uint8
+    assert (label == by_hand(net, image)).mean() > 0.999
+
+
+def test_tiles_equal_the_whole_away_from_their_borders(net):
+    image = photo(230, 300)
+    whole = utils.predict(net, image)
+    tops, height = utils._tiles(230, 96, 32)
+    lefts, width = utils._tiles(300, 96, 32)
+    sees = onp.zeros(image.shape[:2], dtype=bool)
+    borders = onp.zeros(image.shape[:2], dtype=bool)
+    for top in tops:
+        for left in lefts:
+            sees[top : top + height, left : left + width] = True
+            for edge in (top, top + height):
+                borders[max(edge - 4, 0) : edge + 4] |= 0 < edge < 230
+            for edge in (left, left + width):
+                borders[:, max(edge - 4, 0) : edge + 4] |= 0 < edge < 300
+    assert sees.all()
+    tiled = utils.predict(net, image, tile=96, overlap=32)
+    away = ~borders
+    assert away.mean() > 0.5
+    assert (tiled == whole)[away].mean() > 0.999
+    assert len(onp.unique(whole)) > 2
+
+
+@pytest.mark.parametrize(('tile', 'overlap'), [(32, 0), (96, 32), (768, 96)])
+def test_tiles_cover_every_length(tile, overlap):
+    for length in [*range(1, 800, 3), 4000, 6000]:
+        starts, size = utils._tiles(length, tile, overlap)
+        assert starts[0] == 0 and starts[-1] + size == utils._up(length)
+        assert size <= tile
+        assert all(start % 32 == 0 for start in starts)
+        for a, b in zip(starts, starts[1:], strict=False):
+            assert 0 < b - a <= size - overlap
+
+
+def test_scores_are_averaged_before_the_argmax():
+    """Two tiles disagree in their overlap; the surer one must win there."""
+
+    def net(batch):
+        # Class 1 scores 1 in the left tile, class 0 scores 9 in the right.
+        left = batch[0, 0, 0, 0] < 0
+        scores = np.zeros((1, 2, *batch.shape[2:]))
+        scores[0, 1 if left else 0] = 1 if left else 9
+        return scores
+
+    image = onp.zeros((32, 96, 3), dtype='uint8')
+    image[:, 32:] = 255
+    label = utils.predict(net, image, device=mx.cpu(), tile=64, overlap=32)
+    assert (label[:, :32] == 1).all() and (label[:, 64:] == 0).all()
+    assert (label[:, 40:64] == 0).all()
+
+
+def test_kinds_of_input_agree(net, tmp_path):
+    image = photo(40, 50)
+    expected = utils.predict(net, image)
+    path = tmp_path / 'photo.png'
+    Image.fromarray(image).save(path)
+    opaque = onp.dstack([image, onp.full((40, 50), 255, 'uint8')])
+    for same in (
+        path,
+        str(path),
+        Image.open(path),
+        np.array(image, dtype='uint8'),
+        image / 255,
+        opaque,
+        Image.fromarray(image).convert('RGBA'),
+    ):
+        assert (utils.predict(net, same) == expected).all()
+
+
+def test_grey_is_three_equal_channels(net):
+    grey = photo(40, 50)[:, :, 0]
+    expected = utils.predict(net, onp.dstack([grey] * 3))
+    for same in (grey, grey[:, :, None], Image.fromarray(grey)):
+        assert (utils.predict(net, same) == expected).all()
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_rotated_photos_are_set_upright(net, tmp_path, orientation):
+    upright = photo(40, 56)
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: onp.rot90(upright),
+        7: onp.rot90(upright.transpose(1, 0, 2), 2),
+        8: onp.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / 'turned.png'
+    Image.fromarray(onp.ascontiguousarray(turned)).save(path, exif=exif)
+    label = utils.predict(net, path)
+    assert (label == utils.predict(net, upright)).all()
+
+
+@pytest.mark.parametrize(
+    ('bad', 'message'),
+    [
+        (onp.zeros((4, 5, 2), 'uint8'), r'\(4, 5, 2\)'),
+        (onp.zeros((0, 5, 3), 'uint8'), r'\(0, 5, 3\)'),
+        (onp.zeros(7, 'uint8'), r'\(7,\)'),
+        (onp.full((4, 5), 7.0), 'from 0 to 1'),
+        (onp.full((4, 5), onp.nan), 'from 0 to 1'),
+        (onp.zeros((4, 5), 'int32'), 'not int32'),
+    ],
+)
+def test_what_is_no_photo_is_named(net, bad, message):
+    with pytest.raises(ValueError, match=message):
+        utils.predict(net, bad)
+
+
+def test_unreadable_file_is_named(net, tmp_path):
+    path = tmp_path / 'broken.jpg'
+    path.write_bytes(b'\xff\xd8\xff\xe0 cut off')
+    with pytest.raises(ValueError, match='broken.jpg cannot be read'):
+        utils.predict(net, path)
+    with pytest.raises(FileNotFoundError, match='nowhere.jpg'):
+        utils.predict(net, tmp_path / 'nowhere.jpg')
+
+
+def test_tiles_must_fit_the_stride(net):
+    with pytest.raises(ValueError, match='tile=100'):
+        utils.predict(net, photo(40, 40), tile=100)
+
+
+def test_evaluate_counts_every_pixel_of_whole_images(net):
+    class Pairs:
+        sizes = ((40, 50), (70, 33), (64, 64))
+
+        def __len__(self):
+            return len(self.sizes)
+
+        def __getitem__(self, i):
+            rng = onp.random.default_rng(i)
+            label = rng.choice([0, 1, 2, 255], self.sizes[i]).astype('uint8')
+            return photo(*self.sizes[i], seed=i), label
+
+    pairs = Pairs()
+    expected = utils.SegmentationMetric(5)
+    for i in range(len(pairs)):
+        image, label = pairs[i]
+        expected.update(label, by_hand(net, image))
+    for devices in (None, [mx.cpu(0), mx.cpu(1)]):
+        if devices:
+            net.reset_ctx(devices)
+        metric = utils.evaluate(net, pairs, num_classes=5, devices=devices)
+        assert abs(metric.confusion - expected.confusion).sum() <= 4
+        assert metric.confusion.sum() == expected.confusion.sum()
+    net.reset_ctx([mx.cpu()])
+
+
+def test_memory_of_a_large_photo_stays_below_one_and_a_half_gib(tmp_path):
+    """The book's net on 6000 x 4000 pixels, in a process of its own."""
+    path = tmp_path / 'large.jpg'
+    Image.fromarray(photo(400, 600)).resize((6000, 4000)).save(path)
+    program = f"""
+import resource, sys
+sys.path.insert(0, {str(Path(utils.__file__).parent)!r})
+import segbook, utils
+from mxnet import gluon, init
+features = gluon.model_zoo.vision.resnet18_v2().features
+net = segbook.FCN(features, 21)
+net.initialize(init.Xavier())
+net.hybridize(static_alloc=True, static_shape=True)
+label = utils.predict(net, {str(path)!r})
+assert label.shape == (4000, 6000), label.shape
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+    result = subprocess.run(
+        [sys.executable, '-c', program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(result.stdout.split()[-1]) < 1.5
