@@ -186,6 +186,11 @@ def try_all_gpus():
     return _usable_gpus() or [mx.cpu()]
 
 
+def devices_of(net):
+    """Return the devices that the parameters of a net live on."""
+    return next(iter(net.collect_params().values())).list_ctx()
+
+
 # ------------------------------------------------------------------- Data
 VOID = 255  # the label of pixels that nobody scores
 RGB_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pixels, scaled to 0..1
@@ -812,10 +817,6 @@ def _scores(net, pixels, device):
     return net(normalize(batch))[0]
 
 
-def _device_of(net):
-    return next(iter(net.collect_params().values())).list_ctx()[0]
-
-
 def _up(side):
     """Round up to a multiple of the stride."""
     return math.ceil(side / _STRIDE) * _STRIDE
@@ -866,7 +867,7 @@ def predict(net, image, device=None, tile=768, overlap=96):
             f'{_STRIDE}, the overlap smaller'
         )
     photo = _as_photo(image)
-    device = device or _device_of(net)
+    device = device or devices_of(net)[0]
     height, width = photo.shape[:2]
     if max(height, width) <= tile:
         return _predict_whole(net, photo, device)[:height, :width].asnumpy()
@@ -911,7 +912,7 @@ def evaluate(net, dataset, num_classes=21, devices=None):
     (height, width). The images are spread over the devices (default: those
     of the net).
     """
-    devices = devices or [_device_of(net)]
+    devices = devices or devices_of(net)
     metric = SegmentationMetric(num_classes)
     waiting = []  # what the devices may still be working on
 
