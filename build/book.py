@@ -1,0 +1,78 @@
+"""The book's pages as d2lbook sees them: which, in what order, which cells.
+
+d2lbook's own reader splits a page, so that everybody finds the same cells.
+"""
+
+import os
+import tempfile
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+with warnings.catch_warnings():  # notedown: pkg_resources is deprecated
+    warnings.simplefilter('ignore', UserWarning)
+    from d2lbook import notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+EXECUTED = '_build/eval'  # where d2lbook looks for executed notebooks
+
+
+def pages(root):
+    """Return the pages' paths below root, in the order of the contents."""
+    with folder(root):
+        return list(dict.fromkeys(map(Path, notebook.get_toc('index.md'))))
+
+
+def read_page(path):
+    """Read a Markdown page as a notebook that is the same every time."""
+    return make_repeatable(
+        notebook.read_markdown(path.read_text(encoding='utf-8'))
+    )
+
+
+def make_repeatable(page):
+    """Number the cells, which nbformat would name by chance."""
+    for number, cell in enumerate(page.cells, 1):
+        cell.id = f'cell-{number}'
+    return page
+
+
+def code_cells(page):
+    """Return the code cells of a page, in order."""
+    return [cell for cell in page.cells if cell.cell_type == 'code']
+
+
+def executed(root, page):
+    """Return where the executed notebook of a page lies."""
+    return root / EXECUTED / page.with_suffix('.ipynb')
+
+
+def first_line(source):
+    """Return the first line of a cell that says something."""
+    lines = [line.strip() for line in source.splitlines()]
+    return next((line for line in lines if line), '')
+
+
+def write_whole(path, text):
+    """Write a file that others see complete or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(prefix='.new-', dir=path.parent)
+    try:
+        with open(handle, 'w', encoding='utf-8') as file:
+            file.write(text)
+        os.chmod(scratch, 0o644)
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
+
+
+@contextmanager
+def folder(path):
+    """Work in a folder: d2lbook knows only relative paths."""
+    before = Path.cwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,397 @@
+"""Execute the chapters whose stored outputs no longer fit, and only those.
+
+Usage: python build/run_chapters.py [NAME ...], such as `data` or `fcn`.
+
+What decides is content, not time: a chapter's code, what it uses of utils.py
+and segbook.py, the data set and the installed packages. Their digest is kept
+in each executed notebook. If only prose changed, the new prose takes over
+the stored outputs. d2lbook finds the notebooks newer than the chapters, and
+so only converts them.
+"""
+
+import ast
+import asyncio
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from importlib.metadata import distributions
+from pathlib import Path
+
+import blemishes
+import book
+import nbformat
+import save
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+# Raise it when a change of this file makes the stored outputs obsolete.
+FORMAT = 1
+# Fewer threads leave a training chapter slow; more than this gain little.
+THREADS_A_CHAPTER = 4
+
+
+class Failure(Exception):
+    """What went wrong, in words for whoever typed the command."""
+
+
+# ------------------------------------------------------------------- Keys
+def digest(*parts):
+    """Sum up texts and numbers in one short word."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
+
+
+def meaning(code):
+    """Return code without its comments and spacing, as far as it is Python."""
+    try:
+        return ast.dump(ast.parse(code))
+    except SyntaxError:  # %magic
+        return code
+
+
+def modules_of(code):
+    """Return the names of the modules that a chapter's cells import."""
+    found = re.findall(r'^\s*(?:from|import)\s+(\w+)', code, re.MULTILINE)
+    return set(found)
+
+
+def borrowed(code, module):
+    """Return the definitions of segbook.py that code uses, with theirs.
+
+    A chapter's own definitions are in there only if it borrows them back.
+    """
+    known = {
+        name: node
+        for node in ast.parse(module).body
+        for name in save.names_bound_by(node)
+    }
+    if re.search(r'from\s+segbook\b|segbook(?!\.\w)(?!$)', code, re.MULTILINE):
+        return module  # used in a way that we cannot follow
+    waiting, taken = set(re.findall(r'\bsegbook\.(\w+)', code)), {}
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in taken:
+            taken[name] = ast.dump(known[name])
+            waiting |= save.names_in(known[name])
+    return sorted(taken.items())
+
+
+def packages():
+    """Return what is installed: names and versions."""
+    found = {f'{d.name}=={d.version}' for d in distributions()}
+    return [sys.version, *sorted(found)]
+
+
+def files_of(folder):
+    """Sum up a folder of a data set by names, sizes and times."""
+    with os.scandir(folder) as entries:
+        stats = [(entry.name, entry.stat()) for entry in entries]
+    return digest(sorted((n, s.st_size, s.st_mtime_ns) for n, s in stats))
+
+
+def data_set(root):
+    """Return what identifies the data and the pretrained weights."""
+    found = [
+        os.environ.get(name, '')
+        for name in ('VOC_ROOT', 'BACKBONE', 'MXNET_GLUON_REPO')
+    ]
+    for script in ('scenes.py', 'backbone.py'):
+        path = root / 'build' / script
+        found.append(path.read_text() if path.exists() else '')
+    choice, weights = found[:2]
+    if choice not in ('', 'download'):
+        voc = Path(choice).expanduser()
+        if not voc.is_dir():
+            raise Failure(f'VOC_ROOT={choice} is not a folder')
+        for part in ('ImageSets', 'JPEGImages', 'SegmentationClass'):
+            for place in sorted(voc.glob(f'**/{part}')):
+                found += [files_of(place), *map(files_of, _folders(place))]
+    if Path(weights).expanduser().is_file():
+        found.append(files_of(Path(weights).expanduser().parent))
+    mxnet = Path(os.environ.get('MXNET_HOME') or '~/.mxnet').expanduser()
+    models = mxnet.glob('models/resnet18_v2-*.params')
+    return [*found, *sorted(model.name for model in models)]
+
+
+def _folders(place):
+    return sorted(path for path in place.iterdir() if path.is_dir())
+
+
+class Keys:
+    """Works out, for each page, the digest of all that its outputs rest on."""
+
+    def __init__(self, root):
+        self.surroundings = [FORMAT, packages(), data_set(root)]
+        self.modules = {
+            path.stem: path.read_text(encoding='utf-8')
+            for path in (root / 'utils.py', root / save.TARGET)
+            if path.exists()
+        }
+
+    def of(self, page):
+        """Return the key of a page, read from its Markdown file."""
+        cells = [cell.source for cell in book.code_cells(page)]
+        if not cells:
+            return digest(FORMAT)
+        code = '\n'.join(cells)
+        rests_on = [*self.surroundings, *map(meaning, cells)]
+        imported = modules_of(code)
+        if 'segbook' in imported and 'segbook' in self.modules:
+            rests_on.append(borrowed(code, self.modules['segbook']))
+        if imported & {'utils', 'segbook'} and 'utils' in self.modules:
+            rests_on.append(meaning(self.modules['utils']))
+        return digest(*rests_on)
+
+
+# ------------------------------------------------------- Stored notebooks
+def stored(path):
+    """Return the executed notebook at path, or None if there is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError):
+        return None
+
+
+def key_of(notebook):
+    """Return the key under which a notebook was executed."""
+    return notebook and notebook.metadata.get('book', {}).get('key')
+
+
+def store(root, page, notebook, key):
+    """Write an executed notebook; d2lbook must find it the newer one."""
+    notebook.metadata = {
+        'kernelspec': {
+            'display_name': 'Python 3',
+            'language': 'python',
+            'name': 'python3',
+        },
+        'language_info': {'name': 'python'},
+        'book': {'key': key},
+    }
+    target = book.executed(root, page)
+    text = nbformat.writes(notebook) + '\n'
+    if not target.exists() or target.read_text(encoding='utf-8') != text:
+        book.write_whole(target, text)
+    source = (root / page).stat().st_mtime
+    if target.stat().st_mtime <= source:
+        newer = max(time.time(), source + 1)
+        os.utime(target, (newer, newer))
+
+
+def graft(page, old):
+    """Give a page the outputs of a notebook that ran the same code."""
+    pairs = zip(book.code_cells(page), book.code_cells(old), strict=True)
+    for new, cell in pairs:
+        new.outputs = cell.outputs
+        new.execution_count = cell.execution_count
+
+
+# -------------------------------------------------------------- Execution
+class Kernel(AsyncKernelManager):
+    """This very Python, whatever kernels Jupyter knows; no open port."""
+
+    transport = 'ipc'
+
+    @property
+    def kernel_spec(self):
+        argv = [sys.executable, '-m', 'ipykernel_launcher']
+        return KernelSpec(
+            argv=[*argv, '-f', '{connection_file}'],
+            display_name='Python 3',
+            language='python',
+        )
+
+
+async def execute(page, notebook, scratch, environment):
+    """Run all cells of a notebook in place. Raises Failure."""
+    home = scratch / page.stem
+    home.mkdir()
+    sockets = scratch / f'{page.stem}.json'
+    client = NotebookClient(
+        notebook,
+        km=Kernel(connection_file=str(sockets)),
+        timeout=None,
+        record_timing=False,
+        coalesce_streams=True,
+    )
+    client.owns_km = True  # it ends the kernel
+    current = {}
+
+    def begin(cell, cell_index):
+        current.update(cell=cell)
+
+    client.on_cell_start = begin
+    try:
+        await client.async_execute(
+            cwd=str(home), env=environment, stderr=subprocess.DEVNULL
+        )
+    except CellExecutionError:
+        trace = next(
+            output.traceback
+            for output in current['cell'].outputs
+            if output.output_type == 'error'
+        )
+        text = blemishes.plain('\n'.join(trace))
+        raise Failure(f'{where(page, notebook, current)}\n{text}') from None
+    except DeadKernelError:
+        raise Failure(
+            f'{where(page, notebook, current)}: Python died here '
+            '(out of memory?)'
+        ) from None
+
+
+def where(page, notebook, current):
+    """Name the cell that runs: chapter, number, first line."""
+    if 'cell' not in current:
+        return f'{page}, before the first cell'
+    return blemishes.name_of(page, notebook, current['cell'])
+
+
+def kernel_environment(root, scratch, threads):
+    """Return the variables of a chapter's process."""
+    environment = dict(os.environ)
+    for name in ('VOC_ROOT', 'BACKBONE'):  # chapters run in another folder
+        value = Path(environment.get(name, '')).expanduser()
+        if environment.get(name) and value.exists():
+            environment[name] = str(value.resolve())
+    paths = [str(root), environment.get('PYTHONPATH', '')]
+    cache = root / '_build' / 'cache'
+    environment |= {
+        'PYTHONPATH': os.pathsep.join(filter(None, paths)),
+        'PYTHONHASHSEED': '0',
+        'OMP_NUM_THREADS': str(threads),
+        'TQDM_DISABLE': '1',  # no bars on paper
+        # Nobody's private settings, and no message about a missing cache.
+        'MPLCONFIGDIR': str(cache / 'matplotlib'),
+        'IPYTHONDIR': str(scratch / 'ipython'),
+        'JUPYTER_CONFIG_DIR': str(scratch / 'jupyter'),
+        'PYDEVD_DISABLE_FILE_VALIDATION': '1',
+    }
+    return environment
+
+
+# Makes what chapters only want to find, and says how many cores there are.
+PREPARE = """
+import os
+import utils
+import matplotlib.font_manager
+for make in ('voc_root', 'backbone_file'):
+    getattr(utils, make, str)()
+print(os.environ.get('OMP_NUM_THREADS', '1'))
+"""
+
+
+def prepare(root, scratch):
+    """Make data set, backbone and caches; return the number of cores."""
+    if not (root / 'utils.py').exists():
+        return os.cpu_count()
+    environment = kernel_environment(root, scratch, '')
+    if 'OMP_NUM_THREADS' in os.environ:
+        environment['OMP_NUM_THREADS'] = os.environ['OMP_NUM_THREADS']
+    else:
+        del environment['OMP_NUM_THREADS']
+    command = [sys.executable, '-c', PREPARE]
+    done = subprocess.run(
+        command, env=environment, cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode:
+        raise Failure('the data set or the backbone could not be made')
+    return int(done.stdout.split()[-1])
+
+
+async def execute_all(root, todo, scratch, keys):
+    """Execute the chapters in todo: {page: notebook}; return failures.
+
+    MXNet spreads each operation over all threads it is given, so chapters
+    side by side get their share of the cores: on two or four cores one
+    chapter runs at a time, with all of them. A GPU has one memory: there,
+    too, one after the other. The longest code goes first.
+    """
+    cores = prepare(root, scratch)
+    alone = cores < 2 * THREADS_A_CHAPTER or shutil.which('nvidia-smi')
+    workers = 1 if alone else min(cores // THREADS_A_CHAPTER, len(todo))
+    environment = kernel_environment(root, scratch, max(1, cores // workers))
+    turn = asyncio.Semaphore(workers)
+
+    async def one(page, notebook, key):
+        async with turn:
+            print(f'{page}: running', flush=True)
+            start = time.monotonic()
+            await execute(page, notebook, scratch, environment)
+            blemishes.check(page, notebook, [root, scratch, Path.home()])
+            store(root, page, notebook, key)
+            print(f'{page}: {time.monotonic() - start:.0f} s', flush=True)
+
+    longest = sorted(todo, key=lambda page: -len(str(todo[page])))
+    results = await asyncio.gather(
+        *(one(page, todo[page], keys[page]) for page in longest),
+        return_exceptions=True,
+    )
+    known = (Failure, blemishes.Blemish)
+    for result in results:
+        if result is not None and not isinstance(result, known):
+            raise result
+    return [str(result) for result in results if result]
+
+
+@contextmanager
+def only_one(root):
+    """Wait until no other build works in this folder."""
+    import fcntl
+
+    lock = root / '_build' / '.lock'
+    lock.parent.mkdir(exist_ok=True)
+    with open(lock, 'w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print('another build is at work here: waiting for it', flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def run(root=book.ROOT, names=()):
+    """Bring the executed notebooks up to date. Raises Failure."""
+    try:
+        save.save(root)
+    except save.CannotSave as error:
+        raise Failure(str(error)) from None
+    pages = book.pages(root)
+    unknown = set(names) - {page.stem for page in pages}
+    if unknown:
+        raise Failure(f'no such chapter: {", ".join(sorted(unknown))}')
+    find, todo, keys = Keys(root), {}, {}
+    for page in pages:
+        if names and page.stem not in names:
+            continue
+        notebook = book.read_page(root / page)
+        old = stored(book.executed(root, page))
+        keys[page] = find.of(notebook)
+        if keys[page] == key_of(old):
+            graft(notebook, old)
+        elif book.code_cells(notebook):
+            todo[page] = notebook
+            continue
+        store(root, page, notebook, keys[page])
+    if not todo:
+        return
+    with tempfile.TemporaryDirectory(prefix='book-') as scratch:
+        failures = asyncio.run(execute_all(root, todo, Path(scratch), keys))
+    if failures:
+        raise Failure('\n\n'.join(failures))
+
+
+if __name__ == '__main__':
+    with only_one(book.ROOT):
+        try:
+            run(names=[Path(name).stem for name in sys.argv[1:]])
+        except Failure as failure:
+            sys.exit(f'\n{failure}')
