@@ -82,7 +82,7 @@ import mxnet as mx
 import numpy as onp
 import requests
 from mxnet import autograd, gluon, np, npx
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 from tqdm.auto import tqdm
 
 npx.set_np()
@@ -485,6 +485,8 @@ def _to_rgb(image):
 @contextmanager
 def _opened(path):
     """Open a picture; an unreadable one gives a ValueError with its name."""
+    # Other libraries (gluoncv is one) ask Pillow to fill up half a file.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(path) as image:
             image.load()
@@ -1495,7 +1497,7 @@ def plot_bars(names, values, xlabel, alt, log=False, size=None):
     _show(fig, alt)
 
 
-def show_matrix(matrix, alt, titles=None, numbers=True, size=0.42):
+def show_matrix(matrix, alt, titles=None, digits=3, size=0.42):
     """Draw matrices side by side as coloured squares, numbers in them.
 
     Zero is white, positive values are blue, negative ones orange, the
@@ -1506,8 +1508,8 @@ def show_matrix(matrix, alt, titles=None, numbers=True, size=0.42):
             of them with sizes of their own.
         alt: a sentence that says what is to be seen.
         titles: one string, or a list of as many as there are matrices.
-        numbers: True writes the value into each square, with at most three
-            digits; False leaves the squares plain.
+        digits: how many significant digits of the value are written into
+            each square; 0 leaves the squares plain.
         size: side of a square in inches.
 
     Raises:
@@ -1548,26 +1550,26 @@ def show_matrix(matrix, alt, titles=None, numbers=True, size=0.42):
             tall,
         )
         axes = _add_axes(fig, *box)
-        _draw_matrix(axes, m / deepest, m if numbers else None, size)
+        _draw_matrix(axes, m, deepest, digits, size)
         if titles:
             axes.set_title(titles[index], fontsize=11, pad=5)
         left += column + gap
     _show(fig, alt)
 
 
-def _draw_matrix(axes, shades, values, size):
-    """Draw squares of shades from -1 to 1, and values (or None) in them."""
+def _draw_matrix(axes, values, deepest, digits, size):
+    """Draw values from -deepest to deepest as squares, digits in them."""
     from matplotlib.colors import LinearSegmentedColormap
 
     colors = LinearSegmentedColormap.from_list(
         'signs', ['#b34700', '#f3b58a', '#ffffff', '#9cc7e6', '#00588c']
     )
-    height, width = shades.shape
+    height, width = values.shape
     axes.pcolormesh(
-        shades,
+        values,
         cmap=colors,
-        vmin=-1,
-        vmax=1,
+        vmin=-deepest,
+        vmax=deepest,
         edgecolors='#c8c8c8',
         linewidth=min(0.7, 2 * size),
     )
@@ -1576,11 +1578,11 @@ def _draw_matrix(axes, shades, values, size):
     axes.set_yticks([])
     axes.spines[:].set_color('#777777')
     axes.patch.set_clip_on(False)
-    if values is None:
+    if not digits:
         return
     texts = [
-        [f'{value:.3g}'.replace('-', '\N{MINUS SIGN}') for value in r]
-        for r in values
+        [f'{v:.{digits}g}'.replace('-', '\N{MINUS SIGN}') for v in row]
+        for row in values
     ]
     longest = max(len(text) for r in texts for text in r)
     fontsize = min(12, 72 * size * min(0.42, 1.45 / longest))
@@ -1594,9 +1596,9 @@ def _draw_matrix(axes, shades, values, size):
                 ha='center',
                 va='center',
                 fontsize=fontsize,
-                color='#999999'
+                color='#767676'
                 if value == 0
-                else ('white' if abs(shades[row, col]) > 0.7 else 'black'),
+                else ('white' if abs(value) > 0.7 * deepest else 'black'),
             )
 
 
