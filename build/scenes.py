@@ -130,11 +130,11 @@ class Palette:
             rng.uniform(low, high), self.chroma * rng.uniform(0.5, 1.4), hue
         )
 
-    def contrasting(self, rng, others, least=0.22):
+    def contrasting(self, rng, others, low=0.3, high=0.93, least=0.24):
         """Draw a colour that differs from all `others` (the best of 12)."""
         best, best_distance = None, -1.0
         for _ in range(12):
-            colour = self.colour(rng)
+            colour = self.colour(rng, low, high)
             distance = min(colour.distance(other) for other in others)
             if distance > best_distance:
                 best, best_distance = colour, distance
@@ -167,7 +167,7 @@ def _wave(rng, height, width):
     bend = rng.uniform(0, 0.4) * np.sin(
         (y * math.cos(angle) - x * math.sin(angle)) / rng.uniform(12, 40)
     )
-    return np.sin(along * 2 * math.pi / rng.uniform(9, 36) + 4 * bend)
+    return np.sin(along * 2 * math.pi / rng.uniform(11, 40) + 4 * bend)
 
 
 def _soft_step(values, width=0.35):
@@ -207,7 +207,7 @@ def texture_field(rng, height, width):
 
 def texture(rng, height, width, colour, contrast=1.0):
     """Draw a textured area around a colour: float32 (height, width, 3)."""
-    change = contrast * rng.uniform(0.04, 0.13) * rng.choice((-1, 1))
+    change = contrast * rng.uniform(0.04, 0.12) * rng.choice((-1, 1))
     field = texture_field(rng, height, width)[..., None]
     dark, light = colour.rgb(-change / 2), colour.rgb(change / 2)
     return dark + field * (light - dark)
@@ -1097,8 +1097,8 @@ def draw_background(rng, palette, height, width, with_shore=None):
     """Draw a background with unlabelled shapes: a `Background`."""
     indoors = rng.random() < 0.3
     horizon = height * rng.uniform(0.35, 0.7)
-    sky = palette.colour(rng, 0.6, 0.95)
-    ground = palette.contrasting(rng, [sky], least=0.15)
+    sky = palette.colour(rng, 0.68, 0.95)
+    ground = palette.contrasting(rng, [sky], 0.4, 0.85, least=0.15)
     canvas = texture(rng, height, width, sky)
     glow = np.linspace(-0.10, 0.06, height, dtype='float32')[:, None, None]
     background = Background(canvas * (1 + glow), horizon, horizon, sky, ground)
@@ -1171,7 +1171,7 @@ def draw_background(rng, palette, height, width, with_shore=None):
 def finish(rng, canvas):
     """Add grain and darker corners: uint8 (height, width, 3)."""
     height, width = canvas.shape[:2]
-    grain = rng.normal(0, 0.012, (height, width, 1)).astype('float32')
+    grain = rng.normal(0, 0.008, (height, width, 1)).astype('float32')
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     corners = (1 - 0.09 * (x**2 + y**2) ** 1.5)[..., None]
     picture = (canvas + grain) * corners
@@ -1206,7 +1206,7 @@ def _try_place(rng, name, length, background):
     height, width = background.canvas.shape[:2]
     horizon, shore = background.horizon, background.shore
     if name == 'aeroplane':
-        base = rng.uniform(0.6 * length, max(horizon, 0.7 * length))
+        base = rng.uniform(0.45 * length, max(1.1 * horizon, 0.6 * length))
     elif name == 'boat' and shore > horizon:
         base = rng.uniform(horizon + 0.1 * (shore - horizon), shore)
     else:
@@ -1238,7 +1238,7 @@ def _arrange(rng, names, background):
     for name in names:
         for _ in range(25):
             length = min(height, width) * math.exp(
-                rng.uniform(math.log(0.22), math.log(0.9))
+                rng.uniform(math.log(0.22), math.log(0.95))
             )
             stencil = _try_place(rng, name, length, background)
             if stencil is None:
@@ -1385,7 +1385,7 @@ def write_scene(i, folder):
     width, height = image_size(rng)
     photo, label = draw_scene(rng, height, width)
     Image.fromarray(photo).save(
-        Path(folder, 'JPEGImages', f'{_name(i)}.jpg'), quality=85
+        Path(folder, 'JPEGImages', f'{_name(i)}.jpg'), quality=84
     )
     image = Image.fromarray(label, mode='P')
     image.putpalette(voc_palette())
