@@ -380,7 +380,7 @@
     h: 3, w: 4, k: 3, s: 2, p: 0, a: 0,
     input: Object.freeze({ preset: 'ramp' }),
     kernel: Object.freeze({ preset: 'bilinear', seed: 1 }),
-    two: false,
+    two: true,
   });
 
   function inputValues(state) {
@@ -413,7 +413,7 @@
     } else if (kernel.preset !== START.kernel.preset) {
       parts.push(`ker=${kernel.preset}`);
     }
-    if (state.two) parts.push('two=1');
+    if (!state.two) parts.push('two=0');
     return parts.join('&');
   }
 
@@ -482,7 +482,7 @@
           };
         }
       }
-      state.two = fields.two === '1';
+      state.two = fields.two !== '0';
       return { state };
     } catch (error) {
       const text = error instanceof URIError

@@ -13,18 +13,20 @@
     'sans-serif';
   const PALETTES = {
     light: {
-      surface: [255, 255, 255], positive: [29, 79, 145],
-      negative: [176, 82, 12], count: [76, 29, 149],
+      surface: [255, 255, 255], positive: [0, 84, 140],
+      negative: [179, 71, 0], count: [76, 29, 149],
       ink: '#1c2530', quiet: '#5d6975', line: '#d3dae1', soft: '#eef1f4',
       strong: '#8b96a3', x: '#0a7566', k: '#6536c9', y: '#b81f57',
-      veil: 'rgba(255, 255, 255, 0.62)', bright: '#ffffff',
+      veil: 'rgba(255, 255, 255, 0.62)', texts: ['#1c2530', '#ffffff', '#000'],
+      pale: '#3c4753',
     },
     dark: {
       surface: [21, 26, 33], positive: [125, 178, 245],
       negative: [243, 156, 82], count: [190, 160, 255],
       ink: '#e6ebf1', quiet: '#98a4b1', line: '#36404c', soft: '#1d242d',
       strong: '#6d7a89', x: '#4fd1b9', k: '#b79bff', y: '#ff8db5',
-      veil: 'rgba(21, 26, 33, 0.62)', bright: '#0f1720',
+      veil: 'rgba(21, 26, 33, 0.62)', texts: ['#f1f4f8', '#0f1720', '#000'],
+      pale: '#b9c4d0',
     },
   };
   const FIELDS = [
@@ -32,6 +34,8 @@
     ['k', 'Kernel', 'k'], ['s', 'Stride', 's'],
     ['p', 'Padding', 'p'], ['a', 'Output padding', 'a'],
   ];
+  const HINT = 'Point at any cell to see what it touches. Change a cell by ' +
+    'typing; drag to copy it into others.';
   const ICONS = {
     play: 'M4 2.5v11l9-5.5z',
     pause: 'M3.5 2.5h3v11h-3zM9.5 2.5h3v11h-3z',
@@ -50,10 +54,23 @@
     return `rgb(${r}, ${g}, ${b})`;
   }
 
-  /** Whether dark text reads better than bright text on a colour. */
-  function wantsInk([r, g, b], dark) {
-    const light = 0.299 * r + 0.587 * g + 0.114 * b;
-    return dark ? light < 118 : light > 140;
+  /** Relative luminance of a colour, as WCAG defines it. */
+  function luminance(rgb) {
+    const [r, g, b] = rgb.map((part) => {
+      const c = part / 255;
+      return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  }
+
+  function contrast(one, other) {
+    const [a, b] = [luminance(one), luminance(other)];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  }
+
+  function parse(hex) {
+    const full = hex.length === 4 ? hex.replace(/[0-9a-f]/g, '$&$&') : hex;
+    return [1, 3, 5].map((n) => parseInt(full.slice(n, n + 2), 16));
   }
 
   function icon(name) {
@@ -69,30 +86,39 @@
 
   /** Colours of values or counts, scaled to the largest of a grid. */
   class Shades {
-    constructor(palette, dark, values, kind = 'value') {
+    constructor(palette, values, kind = 'value') {
       this.palette = palette;
-      this.dark = dark;
-      this.end = kind;
+      this.kind = kind;
+      this.texts = new Map();
       this.most = 0;
       for (const value of values) {
         this.most = Math.max(this.most, Math.abs(value));
       }
     }
 
-    rgb(value) {
-      if (!value || !this.most) return this.palette.surface;
-      const end = this.end === 'count' ? this.palette.count
-        : value > 0 ? this.palette.positive : this.palette.negative;
+    rgb(value, pale = false) {
+      const { palette } = this;
+      if (!value || !this.most) return palette.surface;
+      const end = this.kind === 'count' ? palette.count
+        : value > 0 ? palette.positive : palette.negative;
       const t = Math.min(Math.abs(value) / this.most, 1);
-      return mix(this.palette.surface, end, 0.1 + 0.82 * t ** 0.9);
+      return mix(palette.surface, end,
+        (0.1 + 0.82 * t ** 0.9) * (pale ? 0.38 : 1));
     }
 
-    fill(value) { return css(this.rgb(value)); }
+    fill(value, pale) { return css(this.rgb(value, pale)); }
 
-    text(value) {
-      if (!value) return this.palette.quiet;
-      return wantsInk(this.rgb(value), this.dark) ? this.palette.ink
-        : this.palette.bright;
+    /** The first colour that can be read on the fill. */
+    text(value, pale) {
+      const { palette } = this;
+      if (!value || !this.most) return palette.quiet;
+      if (pale) return palette.pale;
+      if (!this.texts.has(value)) {
+        const ground = this.rgb(value);
+        this.texts.set(value, palette.texts.find((text) =>
+          contrast(ground, parse(text)) >= 4.5) || palette.texts[1]);
+      }
+      return this.texts.get(value);
     }
   }
 
@@ -146,12 +172,26 @@
       if (this.stale) {
         const base = sized(this.base, this.width, this.height);
         base.clearRect(0, 0, this.width, this.height);
-        this.paintBase(base);
+        this.paintBase(base, false);
+        this.paleStale = true;
       }
       context.clearRect(0, 0, this.width, this.height);
       this.copy(context, 0, 0, this.width, this.height);
       this.paintOver(context);
       this.stale = this.dirty = false;
+    }
+
+    /** Put the pale picture on the canvas, for what is not pointed at. */
+    fade(context) {
+      if (this.paleStale) {
+        this.pale = this.pale || document.createElement('canvas');
+        const base = sized(this.pale, this.width, this.height);
+        base.clearRect(0, 0, this.width, this.height);
+        this.paintBase(base, true);
+        this.paleStale = false;
+      }
+      context.clearRect(0, 0, this.width, this.height);
+      context.drawImage(this.pale, 0, 0, this.width, this.height);
     }
 
     /** Copy a piece of the base to the canvas. */
@@ -163,15 +203,15 @@
     }
   }
 
+  /** A number as exact as a cell has room for, and its font size. */
   function cellText(value, cell) {
+    const largest = Math.min(cell * 0.42, 15);
     for (const digits of [3, 2, 1, 0]) {
       const text = number(value, digits);
-      const size = Math.min(cell * 0.42, 15);
-      if (text.length * size * 0.58 <= cell - 4) return [text, size];
+      const size = Math.min(largest, (cell - 3) / (text.length * 0.56));
+      if (size >= (digits > 2 ? 11 : digits ? 9 : 7.5)) return [text, size];
     }
-    const text = number(value, 0);
-    const size = (cell - 4) / (text.length * 0.58);
-    return size >= 8 ? [text, size] : ['', 0];
+    return ['', 0];
   }
 
   function outline(context, [x, y, width, height], colour, line = 2.5) {
@@ -324,8 +364,8 @@
         button('all', 'Show all steps done', () => this.finish())),
         el('div', { 'class': 'tconv-row', role: 'group',
           'aria-label': 'Order of the steps' },
-        order('x', 'Scatter: by input cell'),
-        order('y', 'Gather: by output cell')),
+        order('x', 'stamp by stamp'),
+        order('y', 'cell by cell')),
         el('label', { 'class': 'tconv-row' },
           el('span', { 'class': 'tconv-label' }, 'Speed'), speed),
         this.progress);
@@ -346,19 +386,19 @@
       };
       const outKeys = (event) => this.outputKey(event);
 
-      this.y = new Board((c) => this.paintOutput(c),
+      this.y = new Board((c, pale) => this.paintOutput(c, pale),
         (c) => this.paintOutputFocus(c));
       this.y.frame = app(this.y, 'Output cells. Arrow keys move, Enter ' +
         'keeps the choice.', outKeys);
-      this.wide = new Board((c) => this.paintSpread(c),
+      this.wide = new Board((c, pale) => this.paintSpread(c, pale),
         (c) => this.paintSpreadFocus(c));
       this.wide.frame = app(this.wide, 'Spread input with the window of ' +
         'one output cell. Arrow keys move the window.', outKeys);
-      this.matrix = new Board((c) => this.paintMatrix(c),
+      this.matrix = new Board((c, pale) => this.paintMatrix(c, pale),
         (c) => this.paintMatrixFocus(c));
       this.matrix.frame = app(this.matrix, 'Transposed matrix. Arrow keys ' +
         'move over rows and columns.', (event) => this.matrixKey(event));
-      this.turned = new Board((c) => this.paintTurned(c),
+      this.turned = new Board((c, pale) => this.paintTurned(c, pale),
         (c) => this.paintTurnedFocus(c));
       this.turned.canvas.setAttribute('aria-hidden', 'true');
 
@@ -374,16 +414,16 @@
       for (const text of Object.values(this.say)) {
         text.className = 'tconv-say';
       }
-      this.matrixTitle = el('h4', {}, 'Matrix');
+      this.matrixTitle = el('h3', {}, 'Matrix');
       return el('div', { 'class': 'tconv-views' },
         el('div', { 'class': 'tconv-operands' },
           this.grids.x.box, this.grids.k.box),
         el('div', { 'class': 'tconv-view tconv-scatter' },
-          el('h4', {}, 'Scatter ', el('small', {}, 'Output Y')),
+          el('h3', {}, 'Scatter ', el('small', {}, 'Output Y')),
           this.say.y, this.y.frame),
         this.readout,
         el('div', { 'class': 'tconv-view' },
-          el('h4', {}, 'Gather ', el('small', {}, 'Spread input')),
+          el('h3', {}, 'Gather ', el('small', {}, 'Spread input')),
           el('div', { 'class': 'tconv-beside' }, this.say.wide,
             el('figure', { 'class': 'tconv-turned' }, this.turned.canvas,
               el('figcaption', {}, 'K turned'))),
@@ -420,12 +460,12 @@
         if (!grid.table.contains(event.relatedTarget)) this.look(null);
       });
       grid.table.addEventListener('dblclick', (event) => {
-        const at = grid.cells.indexOf(event.target.closest('[role=gridcell]'));
+        const at = this.cellAt(grid, event);
         if (at >= 0) this.edit(grid, at);
       });
       this.gridPointer(grid);
       grid.box = el('div', { 'class': 'tconv-operand' },
-        el('div', { 'class': 'tconv-head' }, el('h4', {}, title),
+        el('div', { 'class': 'tconv-head' }, el('h3', {}, title),
           grid.select, grid.again),
         grid.table);
       return grid;
@@ -461,7 +501,7 @@
       this.ruleText = el('p', { 'class': 'tconv-say' });
       return el('div', { 'class': 'tconv-overlap' },
         el('div', { 'class': 'tconv-head' },
-          el('h4', {}, 'Overlap'),
+          el('h3', {}, 'Overlap'),
           el('div', { 'class': 'tconv-row', role: 'group',
             'aria-label': 'What the heat map shows' },
           kind('count', 'number of stamps'),
@@ -495,6 +535,7 @@
       } else if (opening) {
         const start = this.options.state;
         this.state = start ? M.decode(start).state : { ...M.START };
+        this.tell('');
       } else {
         return; // a heading's anchor
       }
@@ -505,9 +546,18 @@
       if (this.ready) this.refresh();
     }
 
+    /** The input cell nearest the middle that is not 0, if there is one. */
     middle() {
       const { h, w } = this.state;
-      return Math.floor((h - 1) / 2) * w + Math.floor((w - 1) / 2);
+      const X = M.inputValues(this.state);
+      const [i, j] = [Math.floor((h - 1) / 2), Math.floor((w - 1) / 2)];
+      let best = i * w + j;
+      let least = Infinity;
+      X.forEach((value, at) => {
+        const far = Math.hypot(Math.floor(at / w) - i, at % w - j);
+        if (value && far < least) [best, least] = [at, far];
+      });
+      return best;
     }
 
     write() {
@@ -692,7 +742,7 @@
     // ------------------------------------------------------------ text
 
     tell(text, bad = false) {
-      this.message.textContent = text;
+      this.message.textContent = text || HINT;
       this.message.classList.toggle('is-bad', bad && Boolean(text));
       this.message.classList.toggle('is-note', !bad && Boolean(text));
     }
@@ -730,8 +780,8 @@
       const cut = p || a;
       this.say.y.textContent =
         'Every input cell stamps its multiple of the kernel, ' +
-        `${cells(s, 'cell', 'cells')} after the last; where stamps overlap, ` +
-        'they add up.' + (cut ? ' The frame is the output' : '') +
+        `${cells(s, 'cell', 'cells')} apart; where stamps overlap, they ` +
+        'add up.' + (cut ? ' The frame is the output' : '') +
         (p ? `: padding cuts ${cells(p, 'cell', 'cells')} off each side` : '') +
         (a ? `${p ? ', ' : ': '}output padding gives ${a} back at the ` +
           'bottom and right' : '') + (cut ? '.' : '');
@@ -808,7 +858,10 @@
         products.append(el('span', out ? { 'class': 'is-cut' } : {},
           number(value * this.K[t], 2)));
       }
-      const first = Math.max(0, (k > 1 ? Math.floor(k * k / 2) : 0));
+      let first = 0; // the product with the largest weight, as an example
+      this.K.forEach((weight, t) => {
+        if (Math.abs(weight) > Math.abs(this.K[first])) first = t;
+      });
       this.readout.append(el('div', { 'class': 'tconv-worked' },
         el('span', {}, this.num('x', value), ' × ',
           el('b', { 'class': 'tconv-k' }, 'K'), ' ='), products,
@@ -947,8 +1000,7 @@
     /** Colour everything for the present values and scheme. */
     shade() {
       if (!this.X || !this.palette) return;
-      const make = (values, kind) => new Shades(this.palette, this.dark,
-        values, kind);
+      const make = (values, kind) => new Shades(this.palette, values, kind);
       this.shades = {
         x: make(this.X), k: make(this.K), y: make(this.full.values),
         heat: this.heatData.map(({ values }) => make(values,
@@ -958,12 +1010,16 @@
         const shades = this.shades[kind];
         this.grids[kind].cells.forEach((cell, at) => {
           const value = this.values(kind)[at];
-          if (!cell.firstElementChild) {
-            const [text] = cellText(value, this.operandCell || 30);
+          if (!(cell.firstElementChild === document.activeElement &&
+              cell.firstElementChild)) {
+            const [text, size] = cellText(value, this.operandCell || 30);
             cell.textContent = text;
+            cell.style.fontSize = `${size}px`;
           }
-          cell.style.backgroundColor = shades.fill(value);
-          cell.style.color = shades.text(value);
+          cell.style.setProperty('--bg', shades.fill(value));
+          cell.style.setProperty('--fg', shades.text(value));
+          cell.style.setProperty('--pale-bg', shades.fill(value, true));
+          cell.style.setProperty('--pale-fg', shades.text(value, true));
           cell.setAttribute('aria-label', `${kind.toUpperCase()}[${Math.floor(
             at / this.grids[kind].cols)}, ${at % this.grids[kind].cols}]: ` +
             number(value));
@@ -1068,15 +1124,18 @@
       else box.setSelectionRange(text.length, text.length);
     }
 
+    /** The cell under the pointer (a captured pointer's target is the grid). */
+    cellAt(grid, event) {
+      const hit = document.elementFromPoint(event.clientX, event.clientY);
+      return grid.cells.indexOf(hit && hit.closest('[role=gridcell]'));
+    }
+
     /** Drag over a grid copies the first cell's value; a click chooses. */
     gridPointer(grid) {
       const { table, kind } = grid;
       let from = null;
       let painted = false;
-      const find = (event) => {
-        const hit = document.elementFromPoint(event.clientX, event.clientY);
-        return grid.cells.indexOf(hit && hit.closest('[role=gridcell]'));
-      };
+      const find = (event) => this.cellAt(grid, event);
       table.addEventListener('pointerdown', (event) => {
         from = find(event);
         painted = false;
@@ -1531,8 +1590,8 @@
         : 'values';
       const [least, most] = M.inside(this.state, layer + 1);
       const middle = this.heat === 'count'
-        ? ` (away from the border ${least === most ? `always ${least}`
-          : `${least} to ${most}`})` : '';
+        ? `, away from the border ${least === most ? `always ${least}`
+          : `${least} to ${most}`}` : '';
       const text = `${layer ? 'Two layers' : 'One layer'}, ` +
         `${rows} × ${cols}: ${number(low, 2)} to ${number(high, 2)} ` +
         `${what}${middle}`;
@@ -1543,7 +1602,7 @@
     // -------------------------------------------------------- painting
 
     /** Cells of a grid, with their numbers where they fit. */
-    paintCells(c, rows, cols, cell, values, shades, hide = null) {
+    paintCells(c, pale, rows, cols, cell, values, shades, hide = null) {
       const { palette } = this;
       c.textAlign = 'center';
       c.textBaseline = 'middle';
@@ -1552,7 +1611,7 @@
         for (let q = 0; q < cols; q++) {
           const at = r * cols + q;
           if (hide && hide(r, q, at)) continue;
-          c.fillStyle = shades.fill(values[at]);
+          c.fillStyle = shades.fill(values[at], pale);
           c.fillRect(q * cell, r * cell, cell + 0.3, cell + 0.3);
         }
       }
@@ -1584,19 +1643,19 @@
             c.font = `${size}px ${FONT}`;
             lastSize = size;
           }
-          c.fillStyle = shades.text(values[at]);
+          c.fillStyle = shades.text(values[at], pale);
           c.fillText(text, (q + 0.5) * cell, (r + 0.53) * cell);
         }
       }
     }
 
-    paintOutput(c) {
+    paintOutput(c, pale) {
       const { p, a, h, w, k, s } = this.state;
       const { rows, cols } = this.full;
       const cell = this.yCell;
       const waits = this.frame !== null && this.order === 'y';
       const done = this.frame;
-      this.paintCells(c, rows, cols, cell, this.shown, this.shades.y,
+      this.paintCells(c, pale, rows, cols, cell, this.shown, this.shades.y,
         waits ? (r, q) => {
           const m = r - p;
           const n = q - p;
@@ -1655,7 +1714,7 @@
       if (kind === 'k') {
         const u = Math.floor(lit.focus.at / k);
         const v = lit.focus.at % k;
-        this.veil(c, this.y);
+        this.y.fade(c);
         for (let x = 0; x < this.X.length; x++) {
           const at = [(s * (x % w) + v) * cell,
             (s * Math.floor(x / w) + u) * cell, cell, cell];
@@ -1670,7 +1729,7 @@
             k * cell, k * cell], palette.k, 1.5);
         }
       } else if (glides.stamp.at) {
-        this.veil(c, this.y);
+        this.y.fade(c);
         this.y.copy(c, ...glides.stamp.at);
       }
       c.restore();
@@ -1683,12 +1742,7 @@
       }
     }
 
-    veil(c, board) {
-      c.fillStyle = this.palette.veil;
-      c.fillRect(0, 0, board.width, board.height);
-    }
-
-    paintSpread(c) {
+    paintSpread(c, pale) {
       const { rows, cols, values, source } = this.spread;
       const cell = this.wideCell;
       const { palette } = this;
@@ -1699,7 +1753,7 @@
       const { margin } = this.spread;
       c.fillRect(margin * cell, margin * cell, (s * (w - 1) + 1) * cell,
         (s * (h - 1) + 1) * cell);
-      this.paintCells(c, rows, cols, cell, values, this.shades.x,
+      this.paintCells(c, pale, rows, cols, cell, values, this.shades.x,
         (r, q, at) => source[at] < 0);
       if (cell >= 8) { // inserted zeros: a dot
         c.fillStyle = palette.strong;
@@ -1729,7 +1783,7 @@
       const { k } = this.state;
       const { cols, source } = this.spread;
       if (glides.window.at) {
-        this.veil(c, this.wide);
+        this.wide.fade(c);
         this.wide.copy(c, ...glides.window.at);
         const still2 = glides.window.at[0] === glides.window.to[0] &&
           glides.window.at[1] === glides.window.to[1];
@@ -1761,9 +1815,9 @@
       }
     }
 
-    paintTurned(c) {
+    paintTurned(c, pale) {
       const { k } = this.state;
-      this.paintCells(c, k, k, this.turnedCell, M.turned(this.K),
+      this.paintCells(c, pale, k, k, this.turnedCell, M.turned(this.K),
         this.shades.k);
       c.strokeStyle = this.palette.k;
       c.lineWidth = 1.5;
@@ -1775,7 +1829,7 @@
       const { lit, palette } = this;
       if (!lit || !lit.k) return;
       const { k } = this.state;
-      this.veil(c, this.turned);
+      this.turned.fade(c);
       const cell = this.turnedCell;
       for (const tap of lit.k) {
         const t = k * k - 1 - tap;
@@ -1785,7 +1839,7 @@
       }
     }
 
-    paintMatrix(c) {
+    paintMatrix(c, pale) {
       const { geometry: g, entries, palette } = this;
       const { w } = this.state;
       const wide = g.cw * entries.cols;
@@ -1816,7 +1870,7 @@
       }
       const tall = Math.max(g.ch, pixel);
       for (const e of order) {
-        c.fillStyle = shades.fill(this.K[entries.tap[e]]);
+        c.fillStyle = shades.fill(this.K[entries.tap[e]], pale);
         c.fillRect(g.left + entries.col[e] * g.cw,
           g.top + entries.row[e] * g.ch, Math.max(g.cw, 0.6), tall);
       }
@@ -1868,8 +1922,7 @@
       const wide = g.cw * entries.cols;
       const column = glides.column.at;
       const row = glides.row.at;
-      c.fillStyle = palette.veil;
-      c.fillRect(g.left, g.top, wide, g.ch * entries.rows);
+      board.fade(c);
       if (lit.focus.kind === 'k') {
         const size = Math.max(g.ch, 1);
         for (let e = 0; e < entries.tap.length; e++) {
@@ -1908,7 +1961,7 @@
       const { cell } = this.heats[layer];
       const shades = this.shades.heat[layer];
       if (cell >= 2) {
-        this.paintCells(c, rows, cols, cell, values, shades);
+        this.paintCells(c, false, rows, cols, cell, values, shades);
         return;
       }
       // One image pixel a cell, then scaled.

@@ -1,0 +1,692 @@
+"""The transposed-convolution explorer, in a real browser.
+
+Its arithmetic is compared with MXNet's; then it is used as a reader would.
+Screenshots of the run are kept in _build/screenshots.
+"""
+
+import json
+import sys
+from itertools import product
+from pathlib import Path
+
+import utils
+
+import numpy as onp
+import pytest
+from browser import open_browser
+from mxnet import np, npx
+
+ROOT = Path(__file__).parents[1]
+SHOTS = ROOT / '_build' / 'screenshots'
+PAGE = """<!doctype html>
+<html lang="en" data-theme="light">
+<head><meta charset="utf-8"><title>A page of the tests</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+  body { margin: 0 auto; padding: 8px; max-width: 760px; }
+  html[data-theme=dark] body { background: #121212; color: #eee; }
+</style></head>
+<body><main><h1>Page</h1><h2>Section</h2>WIDGETS</main></body></html>"""
+
+
+def widget(name, **data):
+    """Return the HTML that utils.show_widget puts below a cell."""
+    shown = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('IPython.display.display', shown.append)
+        utils.show_widget(name, **data)
+    return shown[0].data
+
+
+@pytest.fixture(scope='module')
+def browser():
+    with open_browser() as found:
+        yield found
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory):
+    """A folder with one page for each thing tested; yields its address."""
+    folder = tmp_path_factory.mktemp('explorer')
+    pages = {
+        'tconv': widget('tconv'),
+        'started': widget('tconv', state='h=2&w=2&k=2&s=2&p=0&a=0'),
+        'bilinear': widget('bilinear'),
+        'both': widget('tconv') + widget('bilinear') + widget('tconv'),
+    }
+    for name, body in pages.items():
+        text = PAGE.replace('WIDGETS', body)
+        (folder / f'{name}.html').write_text(text, encoding='utf-8')
+    return folder.as_uri()
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """A function that opens a page; a script error fails the test."""
+    errors = []
+    opened = []
+
+    def open_it(name='tconv', state='', width=1000, height=900, **options):
+        page = browser.new_page(
+            viewport={'width': width, 'height': height}, **options
+        )
+        opened.append(page)
+        page.on('pageerror', lambda error: errors.append(str(error)))
+        page.on(
+            'console',
+            lambda said: said.type == 'error' and errors.append(said.text),
+        )
+        page.goto(f'{site}/{name}.html{state}')
+        page.wait_for_selector('.book-widget')
+        return page
+
+    yield open_it
+    for page in opened:
+        page.close()
+    assert errors == []
+
+
+def keep(page, name):
+    """Save a screenshot of the whole page as an artefact of the run."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.wait_for_timeout(150)
+    page.screenshot(path=SHOTS / f'{name}.png', full_page=True)
+
+
+def size(page):
+    return page.inner_text('#tconv-output-size')
+
+
+def message(page):
+    return page.inner_text('.tconv-message')
+
+
+def address(page):
+    page.wait_for_timeout(200)  # it is written with a short delay
+    return page.evaluate('location.hash')
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def cell(page, kind, index):
+    return page.locator(f'.tconv-grid[data-kind={kind}] [role=gridcell]').nth(
+        index
+    )
+
+
+def values(page, kind):
+    return page.evaluate(
+        "([kind]) => Array.from(document.querySelector('[data-widget=tconv]')"
+        '.explorer.values(kind))',
+        [kind],
+    )
+
+
+# ------------------------------------------------------------- arithmetic
+
+
+def layers():
+    """Yield parameter sets: every kind of overlap, cut and leftover."""
+    shapes = [(1, 1), (1, 4), (2, 3), (3, 3), (5, 7), (8, 8)]
+    cases = product(range(1, 8), range(1, 5), range(4), range(3))
+    number = 0
+    for k, s, p, a in cases:
+        for shift in range(2):
+            h, w = shapes[(number + shift * 3) % len(shapes)]
+            least = s * (min(h, w) - 1) + k - 2 * p + a
+            if a < s and p < k and least >= 1:
+                number += 1
+                yield {'h': h, 'w': w, 'k': k, 's': s, 'p': p, 'a': a}
+
+
+def test_arithmetic_is_mxnets(open_page):
+    """Scatter, gather and matrix give MXNet's outputs, to 1e-5."""
+    random = onp.random.RandomState(0)
+    cases = []
+    for state in layers():
+        h, w, k, s, p, a = state.values()
+        X = random.uniform(-2, 2, (h, w)).astype('float32')
+        K = random.uniform(-2, 2, (k, k)).astype('float32')
+        Y = npx.deconvolution(
+            np.array(X[None, None]),
+            np.array(K[None, None]),
+            kernel=(k, k),
+            stride=(s, s),
+            pad=(p, p),
+            adj=(a, a),
+            num_filter=1,
+            no_bias=True,
+        )[0, 0].asnumpy()
+        cases.append((state, X.ravel().tolist(), K.ravel().tolist(), Y))
+    assert len(cases) >= 300
+    ours = open_page().evaluate(
+        """cases => cases.map(([state, X, K]) => ({
+            refusal: tconvMath.refusal(state),
+            sizes: tconvMath.sizes(state),
+            outputs: [tconvMath.scatter, tconvMath.gather,
+                tconvMath.multiply].map(f => Array.from(f(X, K, state))),
+        }))""",
+        [case[:3] for case in cases],
+    )
+    for (state, _, _, Y), mine in zip(cases, ours, strict=True):
+        assert mine['refusal'] is None, state
+        assert tuple(mine['sizes']) == Y.shape, state
+        for output in mine['outputs']:
+            onp.testing.assert_allclose(
+                onp.reshape(output, Y.shape), Y, atol=1e-5, err_msg=str(state)
+            )
+
+
+def test_output_sizes(open_page):
+    """The table of known sizes, for an input of 10 x 15."""
+    known = {
+        (4, 2, 1, 0): [20, 30],
+        (3, 2, 1, 1): [20, 30],
+        (64, 32, 16, 0): [320, 480],
+        (4, 2, 0, 0): [22, 32],
+        (5, 3, 2, 0): [28, 43],
+        (5, 3, 1, 0): [30, 45],
+    }
+    found = open_page().evaluate(
+        'layers => layers.map(layer => '
+        '[10, 15].map(i => tconvMath.outputSize(i, ...layer)))',
+        list(map(list, known)),
+    )
+    assert found == list(known.values())
+
+
+def test_every_move_stays_valid(open_page):
+    """From any valid state, any control leads to a valid state."""
+    bad = open_page().evaluate("""() => {
+        const M = tconvMath;
+        const next = (() => {
+            let seed = 7;
+            return n => (seed = (seed * 16807) % 2147483647) % n;
+        })();
+        let state = { ...M.START };
+        for (let n = 0; n < 20000; n++) {
+            const key = M.KEYS[next(6)];
+            const [low, high] = M.LIMITS[key];
+            const value = low + next(high - low + 1);
+            const wanted = { ...state, [key]: value };
+            const settled = M.settle(wanted);
+            if (M.refusal(settled.state)) return settled.state;
+            if (JSON.stringify(settled.state) !== JSON.stringify(wanted) &&
+                !settled.notes.length) return [wanted, 'no note'];
+            if (!M.refusal(wanted) && settled.notes.length) {
+                return [wanted, 'changed in vain'];
+            }
+            state = settled.state;
+        }
+        return null;
+    }""")
+    assert bad is None
+
+
+def test_state_survives_the_address(open_page):
+    bad = open_page().evaluate("""() => {
+        const M = tconvMath;
+        const base = { h: 2, w: 3, k: 2, s: 3, p: 1, a: 2 };
+        const inputs = [...M.INPUTS.map(preset => ({ preset })),
+            { preset: 'edited', values: [1, -2.5, 0, 0.125, 999, -999] }];
+        const kernels = [...M.KERNELS.map(preset => ({ preset, seed: 5 })),
+            { preset: 'edited', values: [0.5, -0.25, 1, 0] }];
+        for (const input of inputs) for (const kernel of kernels) {
+            for (const two of [true, false]) {
+                const text = M.encode({ ...base, input, kernel, two });
+                const { state, error } = M.decode('#' + text);
+                const again = M.encode(state);
+                if (error || again !== text) return [text, again, error];
+            }
+        }
+        return null;
+    }""")
+    assert bad is None
+
+
+def test_overlap_rule(open_page):
+    page = open_page()
+    kinds = page.evaluate(
+        '() => [[4, 2], [3, 2], [2, 3], [5, 1], [6, 3]].map(([k, s]) => '
+        '[tconvMath.overlapRule({ k, s }).kind, '
+        '...tconvMath.inside({ k, s }, 1)])'
+    )
+    assert kinds == [
+        ['even', 4, 4],
+        ['uneven', 1, 4],
+        ['gaps', 0, 1],
+        ['even', 25, 25],
+        ['even', 4, 4],
+    ]
+    assert page.evaluate('tconvMath.inside({ k: 3, s: 2 }, 2)') == [1, 9]
+
+
+# --------------------------------------------------------------- address
+
+
+def test_address_sets_the_layer(open_page):
+    page = open_page(state='#h=5&w=7&k=4&s=2&p=1&a=0')
+    assert size(page) == '10 \N{MULTIPLICATION SIGN} 14'
+    assert '2 (7 − 1) + 4 − 2 · 1 + 0 = 14' in page.inner_text('.tconv-sums')
+    assert page.inner_text('.tconv-code code') == (
+        'nn.Conv2DTranspose(1, kernel_size=4, strides=2, padding=1, '
+        'output_padding=0)'
+    )
+    page.evaluate("location.hash = '#h=2&w=2&k=2&s=2&ker=ones&in=1,2,3,4'")
+    page.wait_for_function(
+        "document.getElementById('tconv-output-size').textContent === '4 × 4'"
+    )
+    assert values(page, 'x') == [1, 2, 3, 4]
+    assert values(page, 'k') == [1, 1, 1, 1]
+    page.evaluate("location.hash = '#some-heading'")
+    page.wait_for_timeout(100)
+    assert size(page) == '4 × 4'
+
+
+def test_gluon_line_makes_the_layer(open_page):
+    from mxnet.gluon import nn
+
+    page = open_page(state='#h=5&w=7&k=5&s=3&p=1&a=2')
+    layer = eval(page.inner_text('.tconv-code code'), {'nn': nn})
+    layer.initialize()
+    shape = layer(np.ones((1, 1, 5, 7))).shape[2:]
+    assert size(page) == ' × '.join(map(str, shape))
+
+
+BAD_ADDRESSES = {
+    '#h=9&w=7&k=4&s=2&p=1&a=0': 'input height 9',
+    '#h=5&w=7&k=4&s=2&p=1&a=2': 'below the stride',
+    '#h=5&w=7&k=2&s=2&p=2&a=0': 'cut off whole input cells',
+    '#h=1&w=7&k=3&s=1&p=2&a=0': 'output of size -1',
+    '#h=five': 'no whole number',
+    '#h=2.5': 'no whole number',
+    '#h=2&w=2&in=1,2,3': '3 values, not 4',
+    '#h=2&w=2&in=1,2,3,x': 'is no number',
+    '#h=2&w=2&in=1,2,3,1e9': 'is no number',
+    '#h=2&w=2&in=1,2,3,1000': 'beyond',
+    '#k=1&ker=sharpen': 'is no number',
+    '#h=%E0%A4%A': 'not readable',
+    '#in=<img src=x onerror=alert(1)>': '1 value, not 12',
+}
+
+
+def test_invalid_address_says_why(open_page):
+    page = open_page(state='#h=0')  # at once, and after every change
+    assert 'input height 0' in message(page)
+    for state, words in BAD_ADDRESSES.items():
+        page.evaluate('state => { location.hash = state }', '#h=1&w=1')
+        page.wait_for_selector('.tconv-message:not(.is-bad)')
+        assert size(page) == '3 × 3'
+        page.evaluate('state => { location.hash = state }', state)
+        page.wait_for_selector('.tconv-message.is-bad')
+        said = message(page)
+        assert said.startswith('The address describes no valid layer')
+        assert words in said
+        assert size(page) == '7 × 9'
+
+
+def test_every_change_reaches_the_address(open_page):
+    page = open_page('started')
+    assert size(page) == '4 × 4'
+    assert address(page) == ''  # only the reader's changes are written
+    page.get_by_label('Kernel', exact=True).fill('3')
+    assert address(page) == '#h=2&w=2&k=3&s=2&p=0&a=0'
+    page.get_by_label('Input X, preset').select_option('letter')
+    page.get_by_label('Kernel K, preset').select_option('random')
+    page.get_by_role('button', name='Other random numbers').click()
+    cell(page, 'x', 0).dblclick()
+    page.keyboard.type('-1.5')
+    press(page, 'Enter')
+    page.get_by_label('second layer').uncheck()
+    found = address(page)
+    assert found == (
+        '#h=2&w=2&k=3&s=2&p=0&a=0&in=-1.5,1,1,1&ker=random:2&two=0'
+    )
+    kernel = values(page, 'k')
+    page.reload()
+    page.wait_for_selector('.book-widget')
+    assert values(page, 'x') == [-1.5, 1, 1, 1]
+    assert values(page, 'k') == kernel
+    assert address(page) == found
+
+
+# -------------------------------------------------------------- controls
+
+
+def test_refused_values_say_why(open_page):
+    page = open_page(state='#h=5&w=7&k=4&s=2&p=1&a=0')
+
+    def refuse(label, value, words):
+        box = page.get_by_label(label, exact=True)
+        box.fill(value)
+        assert words in message(page)
+        assert box.get_attribute('aria-invalid') == 'true'
+        assert size(page) == '10 × 14'
+        press(page, 'Enter')
+        assert box.get_attribute('aria-invalid') is None
+
+    refuse('Output padding', '2', 'must stay below the stride')
+    refuse('Padding', '4', 'cut off whole input cells')
+    refuse('Input width', '9', 'goes from 1 to 8')
+    refuse('Kernel', '2.5', 'whole number')
+    refuse('Stride', '', 'whole number')
+    # The slider stops at the last value that serves, and says why.
+    page.get_by_label('Output padding, slider').fill('4')
+    assert 'must stay below the stride' in message(page)
+    assert size(page) == '11 × 15'
+    # What depends on a change gives way, and is named.
+    page.get_by_label('Stride', exact=True).fill('1')
+    assert 'Output padding went down to 0' in message(page)
+    assert size(page) == '6 × 8'
+
+
+def test_copy_the_line(open_page, browser):
+    page = open_page()
+    page.get_by_text('Copy code').click()
+    page.get_by_role('button', name='Copied').wait_for()
+    page.get_by_role('button', name='Copy code').wait_for(timeout=4000)
+    area = page.locator('body').evaluate(
+        "body => { const area = document.createElement('textarea');"
+        'body.append(area); area.focus(); return 0; }'
+    )
+    assert area == 0
+    press(page, 'Control+v')
+    assert page.locator('textarea').input_value() == page.inner_text(
+        '.tconv-code code'
+    )
+
+
+# ------------------------------------------------ pointing, keys, dragging
+
+
+def test_keyboard_moves_and_edits(open_page):
+    page = open_page(state='#h=3&w=4&k=3&s=2')
+    cell(page, 'x', 0).focus()
+    press(page, 'ArrowRight', 'ArrowDown')
+    readout = page.locator('.tconv-readout')
+    assert 'X[1, 1] = 2 stamps 2 × K onto rows 2–4' in readout.inner_text()
+    press(page, '+')
+    assert values(page, 'x')[5] == 3
+    press(page, '-', '-')
+    assert values(page, 'x')[5] == 1
+    page.keyboard.type('7')
+    press(page, 'Enter')
+    assert values(page, 'x')[5] == 7
+    page.keyboard.type('8')
+    press(page, 'Escape')
+    assert values(page, 'x')[5] == 7
+    press(page, 'Delete')
+    assert values(page, 'x')[5] == 0
+    assert page.get_by_label('Input X, preset').input_value() == 'edited'
+    # Into the output: Tab order and arrows.
+    page.get_by_label('Output cells').focus()
+    press(page, 'Home', 'ArrowRight', 'ArrowDown', 'Enter')
+    assert readout.inner_text().startswith('Y[1, 1] collects 1 product')
+    assert address(page).count('in=') == 1
+    # The live region says the same.
+    page.wait_for_timeout(300)
+    said = page.locator('.tconv .w-unseen[aria-live]').inner_text()
+    assert said.startswith('Y[1, 1] collects 1 product')
+    page.get_by_label('Transposed matrix').focus()
+    press(page, 'ArrowRight', 'ArrowRight', 'ArrowDown')
+    assert 'Row 1 of Wᵀ' in readout.inner_text()
+    press(page, 'Escape')
+    assert 'Point at a cell' in readout.inner_text()
+
+
+def test_a_letter_in_a_cell_is_refused(open_page):
+    page = open_page()
+    before = values(page, 'k')
+    cell(page, 'k', 4).dblclick()
+    page.keyboard.type('much')
+    press(page, 'Enter')
+    assert 'a cell holds a number' in message(page)
+    cell(page, 'k', 4).dblclick()
+    page.keyboard.type('1234')
+    press(page, 'Enter')
+    assert 'from −999 to 999' in message(page)
+    assert values(page, 'k') == before
+
+
+def test_drag_copies_a_cell(open_page):
+    page = open_page(state='#h=3&w=4&in=one-hot')
+    boxes = [cell(page, 'x', n).bounding_box() for n in (5, 7, 11)]
+    centres = [
+        (b['x'] + b['width'] / 2, b['y'] + b['height'] / 2) for b in boxes
+    ]
+    page.mouse.move(*centres[0])
+    page.mouse.down()
+    page.mouse.move(*centres[1], steps=8)
+    page.mouse.move(*centres[2], steps=4)
+    page.mouse.up()
+    assert values(page, 'x') == [0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1]
+    keep(page, 'tconv-drag')
+
+
+def test_pointing_links_the_views(open_page):
+    """An output cell lights its input and kernel cells; a drag follows."""
+    page = open_page(state='#h=3&w=4&k=3&s=2&p=1&a=1')
+    canvas = page.get_by_label('Output cells').locator('canvas')
+    box = canvas.bounding_box()
+    side = box['width'] / 10  # 9 board cells, and one that a gives back
+    page.mouse.move(box['x'] + 2.5 * side, box['y'] + 2.5 * side)
+    readout = page.locator('.tconv-readout')
+    assert readout.inner_text().startswith('Y[1, 1] collects 4 products')
+    lit = '.tconv-grid[data-kind={}] .is-lit'
+    assert page.locator(lit.format('x')).count() == 4
+    assert page.locator(lit.format('k')).count() == 4
+    page.mouse.down()
+    page.mouse.move(box['x'] + 3.5 * side, box['y'] + 3.5 * side, steps=4)
+    page.mouse.up()
+    assert readout.inner_text().startswith('Y[2, 2] collects 1 product')
+    page.mouse.move(1, 1)  # the choice stays when the pointer goes
+    assert readout.inner_text().startswith('Y[2, 2] collects 1 product')
+    keep(page, 'tconv-output-cell')
+    cell(page, 'k', 0).hover()
+    assert readout.inner_text().startswith('K[0, 0] = 0.25 meets every')
+    keep(page, 'tconv-kernel-cell')
+
+
+def test_the_numbers_add_up(open_page):
+    """The written-out sum of every output cell is its value."""
+    page = open_page(state='#h=3&w=3&k=5&s=2&p=1&a=1&ker=random:4')
+    wrong = page.evaluate("""() => {
+        const e = document.querySelector('[data-widget=tconv]').explorer;
+        const wrong = [];
+        for (let at = 0; at < e.rows * e.cols; at++) {
+            e.look({ kind: 'y', at });
+            const text = e.readout.querySelector('.tconv-sum')?.textContent;
+            if (!text) { if (e.Y[at]) wrong.push(at); continue; }
+            const parts = text.replaceAll('−', '-').replaceAll('·', '*')
+                .split('=');
+            const sum = Function(`return ${parts[1]}`)();
+            if (Math.abs(sum - e.Y[at]) > 2e-3 ||
+                Math.abs(Number(parts[2]) - e.Y[at]) > 1e-3) wrong.push(text);
+        }
+        return wrong;
+    }""")
+    assert wrong == []
+
+
+@pytest.mark.parametrize('order', ['stamp by stamp', 'cell by cell'])
+def test_step_play_pause(open_page, order):
+    page = open_page(state='#h=2&w=2&k=2&s=2&in=ones&ker=ones')
+    page.get_by_role('button', name=order).click()
+    progress = page.locator('.tconv-progress')
+    assert progress.inner_text() == 'all done'
+    page.get_by_label('One step on').click()
+    page.get_by_label('One step on').click()
+    assert '2 of' in progress.inner_text()
+    page.get_by_label('One step back').click()
+    assert '1 of' in progress.inner_text()
+    if order == 'stamp by stamp':
+        shown = page.evaluate(
+            "Array.from(document.querySelector('[data-widget=tconv]')"
+            '.explorer.shown)'
+        )
+        assert shown == [1, 1, 0, 0, 1, 1, 0, 0] + [0] * 8
+    page.get_by_label('Speed').fill('4')
+    page.get_by_label('Play', exact=True).click()
+    page.get_by_label('Pause').wait_for()
+    page.wait_for_function(
+        "document.querySelector('.tconv-progress').textContent === 'all done'",
+        timeout=5000,
+    )
+    page.get_by_label('Play', exact=True).click()
+    page.wait_for_timeout(100)
+    page.get_by_label('Pause').click()
+    held = progress.inner_text()
+    page.wait_for_timeout(300)
+    assert progress.inner_text() == held != 'all done'
+
+
+# ----------------------------------------------------------------- looks
+
+
+@pytest.mark.parametrize('theme', ['light', 'dark'])
+@pytest.mark.parametrize('width', [1400, 768, 400, 360])
+def test_looks(open_page, width, theme):
+    page = open_page(state='#h=5&w=7&k=4&s=2&p=1&a=1', width=width)
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    page.get_by_label('Output cells').focus()
+    press(page, 'Home', *['ArrowDown'] * 3, *['ArrowRight'] * 4)
+    keep(page, f'tconv-{width}-{theme}')
+    assert page.evaluate('document.documentElement.scrollWidth') <= width
+    ground = page.evaluate(
+        "getComputedStyle(document.querySelector('.tconv')).backgroundColor"
+    )
+    assert (
+        ground
+        == {
+            'light': 'rgb(255, 255, 255)',
+            'dark': 'rgb(21, 26, 33)',
+        }[theme]
+    )
+    # The canvases follow: a corner of the output's ground.
+    pixel = page.evaluate(
+        """() => {
+            const e = document.querySelector('[data-widget=tconv]').explorer;
+            const c = e.turned.base.getContext('2d');
+            return e.dark;
+        }"""
+    )
+    assert pixel == (theme == 'dark')
+
+
+def test_largest_fits_a_phone(open_page):
+    page = open_page(state='#h=8&w=8&k=7&s=6&p=0&a=5', width=360)
+    assert size(page) == '54 × 54'
+    assert page.evaluate('document.documentElement.scrollWidth') <= 360
+    keep(page, 'tconv-largest-360')
+
+
+def test_touch(open_page):
+    """On a phone a tap chooses and a second tap edits."""
+    page = open_page(width=360, has_touch=True, is_mobile=True)
+    cell(page, 'x', 6).tap()
+    readout = page.locator('.tconv-readout')
+    assert readout.inner_text().startswith('X[1, 2]')
+    cell(page, 'x', 6).tap()
+    page.get_by_label('New value').fill('9')
+    press(page, 'Enter')
+    assert values(page, 'x')[6] == 9
+
+
+def test_follows_jupyterlab(open_page):
+    page = open_page()
+    page.evaluate("""() => {
+        delete document.documentElement.dataset.theme;
+        document.body.dataset.jpThemeLight = 'false';
+    }""")
+    page.wait_for_selector('.tconv.is-dark')
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    page.wait_for_selector('.tconv:not(.is-dark)')
+
+
+def test_reduced_motion_jumps(open_page):
+    page = open_page(reduced_motion='reduce')
+    page.get_by_label('Output cells').focus()
+    press(page, 'Home', 'ArrowDown', 'ArrowDown')
+    at, to = page.evaluate("""() => {
+        const { cell } =
+            document.querySelector('[data-widget=tconv]').explorer.glides;
+        return [cell.at, cell.to];
+    }""")
+    assert at == to
+
+
+def test_several_on_one_page(open_page):
+    page = open_page('both')
+    page.wait_for_selector('.bilinear')
+    assert page.locator('.tconv').count() == 2
+    assert page.locator('.bilinear').count() == 1
+    assert page.locator('#tconv-output-size').count() == 1
+    keep(page, 'several')
+
+
+@pytest.mark.parametrize('theme', ['light', 'dark'])
+@pytest.mark.parametrize('name', ['tconv', 'bilinear'])
+def test_accessible(open_page, name, theme):
+    """axe-core finds nothing serious, whatever is lit."""
+    folders = [Path(folder) for folder in sys.path]
+    axe = next(
+        path
+        for folder in folders
+        for path in folder.glob('axe_playwright_python/axe.min.js')
+    )
+    page = open_page(name, width=768)
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    page.add_script_tag(path=axe)
+
+    def check():
+        found = page.evaluate('axe.run()')['violations']
+        return [
+            (each['id'], [node['html'] for node in each['nodes']][:3])
+            for each in found
+            if each['impact'] in ('serious', 'critical')
+        ]
+
+    assert check() == []
+    if name == 'tconv':
+        page.get_by_label('Output padding', exact=True).fill('9')
+        page.get_by_label('Output cells').focus()
+        press(page, 'Home', 'ArrowDown', 'ArrowDown')
+        page.get_by_label('Kernel K, preset').select_option('edge')
+        assert check() == []
+
+
+def test_frame_time_is_reported(open_page, record_property):
+    """Measured on the largest state and printed; never asserted."""
+    page = open_page(state='#h=8&w=8&k=7&s=2&p=2&a=1')
+    page.get_by_role('button', name='cell by cell').click()
+    page.get_by_label('Speed').fill('4')
+    page.evaluate(
+        "document.querySelector('[data-widget=tconv]').explorer.frames = []"
+    )
+    page.get_by_label('Play', exact=True).click()
+    times = page.evaluate("""async () => {
+        const gaps = [];
+        let last = await new Promise(requestAnimationFrame);
+        const end = last + 2000;
+        while (last < end) {
+            const now = await new Promise(requestAnimationFrame);
+            gaps.push(now - last);
+            last = now;
+        }
+        const e = document.querySelector('[data-widget=tconv]').explorer;
+        return { gaps, work: e.frames };
+    }""")
+    report = {
+        f'{name} {quantile} % (ms)': round(
+            float(onp.percentile(times[name], quantile)), 2
+        )
+        for name in ('gaps', 'work')
+        for quantile in (50, 95)
+    }
+    record_property('frames', report)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    (SHOTS / 'frames.json').write_text(json.dumps(report, indent=1) + '\n')
+    print(report)
