@@ -355,6 +355,7 @@ def only_one(root):
         except BlockingIOError:
             print('another build is at work here: waiting for it', flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
+        os.set_inheritable(file.fileno(), True)
         yield
 
 

@@ -1,0 +1,27 @@
+# The commands of the book; README.md explains them.
+# BOX=gpu uses the GPU environment; PYTHON=... names the Python to start from.
+BOX ?= cpu
+RUN = @build/setup.sh $(BOX)
+
+html: ## build the book into _build/html
+	$(RUN) build/make_html.py
+
+test: ## run the tests
+	$(RUN) -m pytest
+
+test-mxnet2: ## run the tests of the code on MXNet 2
+	@build/setup.sh mxnet2 -m pytest
+
+lab: ## open the chapters in JupyterLab
+	$(RUN) build/lab.py
+
+lint: ## check the style of all code, that of the chapters too
+	$(RUN) build/lint.py
+
+pins: ## work out the exact packages anew (needs uv)
+	$(RUN) build/pins.py
+
+clean: ## remove what was built; keep environments, data and notebooks/
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis
+
+.PHONY: html test test-mxnet2 lab lint pins clean
