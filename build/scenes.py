@@ -1036,7 +1036,8 @@ class Background:
     """A canvas, float32 (height, width, 3), and where things stand on it.
 
     `horizon`, `shore`: rows, in pixels; boats swim between them, if the shore
-    is lower than the horizon. `sky`, `ground`: the main colours.
+    is lower than the horizon. `sky`, `ground`: the main colours. `clutter`:
+    how many of the shapes of no class are drawn, from 0 to 1.
     """
 
     canvas: np.ndarray
@@ -1044,6 +1045,7 @@ class Background:
     shore: float
     sky: Colour
     ground: Colour
+    clutter: float
 
 
 def _band(rng, background, top, colour, roughness):
@@ -1065,6 +1067,7 @@ def _band(rng, background, top, colour, roughness):
 def _scatter(rng, background, palette, makers, count, rows, sizes):
     """Paint shapes of no class: far ones first, and smaller."""
     height, width = background.canvas.shape[:2]
+    count = rng.binomial(count, background.clutter)
     for base in np.sort(rng.uniform(*rows, count)):
         maker = makers[rng.integers(len(makers))]
         length = rng.uniform(*sizes) * min(height, width)
@@ -1093,7 +1096,7 @@ def _scatter(rng, background, palette, makers, count, rows, sizes):
             )
 
 
-def draw_background(rng, palette, height, width, with_shore=None):
+def draw_background(rng, palette, height, width, with_shore=None, clutter=1.0):
     """Draw a background with unlabelled shapes: a `Background`."""
     indoors = rng.random() < 0.3
     horizon = height * rng.uniform(0.35, 0.7)
@@ -1101,7 +1104,9 @@ def draw_background(rng, palette, height, width, with_shore=None):
     ground = palette.contrasting(rng, [sky], 0.4, 0.85, least=0.15)
     canvas = texture(rng, height, width, sky)
     glow = np.linspace(-0.10, 0.06, height, dtype='float32')[:, None, None]
-    background = Background(canvas * (1 + glow), horizon, horizon, sky, ground)
+    background = Background(
+        canvas * (1 + glow), horizon, horizon, sky, ground, clutter
+    )
     if indoors:
         _scatter(
             rng,
@@ -1327,19 +1332,20 @@ def thumbnail(rng, size=96, background_share=1 / 7):
     A share of the thumbnails shows no object, index 0.
     """
     palette = Palette(rng)
-    background = draw_background(rng, palette, size, size)
+    # A thumbnail shows a part of a scene, so a part of its clutter.
+    background = draw_background(rng, palette, size, size, clutter=0.4)
     name = list(CLASSES)[rng.integers(len(CLASSES))]
     index = CLASSES[name]
     if rng.random() < background_share:
         return finish(rng, background.canvas), 0
     lean = LEAN[name]
     while True:
-        length = size * math.exp(rng.uniform(math.log(0.45), math.log(1.5)))
+        length = size * math.exp(rng.uniform(math.log(0.5), math.log(1.4)))
         parts = place(
             SHAPES[name](rng),
             length,
-            size / 2 + rng.normal(0, 0.2) * size,
-            (size + length) / 2 + rng.normal(0, 0.2) * size,
+            size / 2 + rng.normal(0, 0.13) * size,
+            (size + length) / 2 + rng.normal(0, 0.13) * size,
             rng.uniform(-lean, lean),
             rng.random() < 0.5,
         )
