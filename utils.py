@@ -291,7 +291,7 @@ def _fetch(url, part):
                 leave=False,
             ) as bar,
         ):
-            for block in answer.iter_content(1 << 20):
+            for block in answer.iter_content(1 << 16):
                 file.write(block)
                 bar.update(len(block))
 
@@ -894,7 +894,9 @@ def predict(net, image, device=None, tile=768, overlap=96):
                 band = onp.zeros(shape, dtype='float32')
             band[:, :, left : left + tile_width] += scores
         done = next_top - top  # no later tile touches these rows
-        label[top:next_top] = band[:, :done, :width].argmax(axis=0)
+        for row in range(0, done, _STRIDE):  # argmax copies what it is given
+            strip = band[:, row : min(row + _STRIDE, done), :width]
+            label[top + row : top + row + strip.shape[1]] = strip.argmax(0)
         band[:, : tile_height - done] = band[:, done:]
         band[:, tile_height - done :] = 0
     return label

@@ -20,9 +20,7 @@ class Near(nn.HybridBlock):
         super().__init__()
         self.body = nn.HybridSequential()
         for channels in (6, 5):
-            self.body.add(
-                nn.Conv2D(channels, 5, padding=2, activation='tanh')
-            )
+            self.body.add(nn.Conv2D(channels, 5, padding=2, activation='tanh'))
 
     def forward(self, x):
         return self.body(x)
@@ -209,13 +207,12 @@ def test_evaluate_counts_every_pixel_of_whole_images(net):
     for i in range(len(pairs)):
         image, label = pairs[i]
         expected.update(label, by_hand(net, image))
-    for devices in (None, [mx.cpu(0), mx.cpu(1)]):
-        if devices:
-            net.reset_ctx(devices)
+    for devices in ([mx.cpu()], [mx.cpu(0), mx.cpu(1)]):
+        utils._move(net, devices)
         metric = utils.evaluate(net, pairs, num_classes=5, devices=devices)
         assert abs(metric.confusion - expected.confusion).sum() <= 4
         assert metric.confusion.sum() == expected.confusion.sum()
-    net.reset_ctx([mx.cpu()])
+    utils._move(net, [mx.cpu()])
 
 
 def test_memory_of_a_large_photo_stays_below_one_and_a_half_gib(tmp_path):

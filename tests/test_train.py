@@ -162,7 +162,9 @@ def test_a_step_divides_by_the_pixels_that_count():
         gradient += 1 / CLASSES
         gradient[label] -= 1
     gradient /= (labels != 255).sum()
-    onp.testing.assert_allclose(net.bias.data().asnumpy(), -gradient, atol=1e-6)
+    onp.testing.assert_allclose(
+        net.bias.data().asnumpy(), -gradient, atol=1e-6
+    )
 
 
 def test_a_batch_that_is_all_void_changes_nothing():
@@ -232,7 +234,10 @@ def test_resumed_run_equals_the_uninterrupted(tmp_path):
     assert again['loss'] == history['loss']
     for a, b in zip(parameters(whole), parameters(resumed), strict=True):
         assert (a == b).all()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['part', 'whole']
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'part',
+        'whole',
+    ]
 
 
 def test_failure_while_writing_keeps_the_old_checkpoint(tmp_path, monkeypatch):
