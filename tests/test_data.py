@@ -8,10 +8,11 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
-import pytest
 import segbook
 import utils
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image

@@ -6,10 +6,11 @@ import sys
 import warnings
 from pathlib import Path
 
+import utils
+
 import mxnet as mx
 import numpy as onp
 import pytest
-import utils
 from mxnet import np
 
 ROOT = Path(utils.__file__).parent
@@ -35,7 +36,9 @@ def test_importing_utils_uses_every_physical_core():
     cores = {line for line in listed.splitlines() if line[0] != '#'}
     if len(os.sched_getaffinity(0)) < (os.cpu_count() or 1):
         cores = list(cores)[: len(os.sched_getaffinity(0))]
-    printed, errors = run('import utils, os; print(os.environ["OMP_NUM_THREADS"])')
+    printed, errors = run(
+        'import utils, os; print(os.environ["OMP_NUM_THREADS"])'
+    )
     assert int(printed) == len(cores)
     assert 'Warning' not in errors
 

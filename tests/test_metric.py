@@ -1,8 +1,9 @@
 """The metric against a loop over pixels, a formula, and gluoncv's metric."""
 
+import utils
+
 import numpy as np
 import pytest
-import utils
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

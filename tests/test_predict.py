@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import utils
+
 import mxnet as mx
 import numpy as onp
 import pytest
-import utils
 from mxnet import np
 from mxnet.gluon import nn
 from PIL import Image

@@ -2,11 +2,12 @@
 
 import zipfile
 
+import segbook
+import utils
+
 import mxnet as mx
 import numpy as onp
 import pytest
-import segbook
-import utils
 from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
 
