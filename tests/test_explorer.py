@@ -29,6 +29,40 @@ PAGE = """<!doctype html>
 <body><main><h1>Page</h1><h2>Section</h2>WIDGETS</main></body></html>"""
 
 
+def scenes():
+    """Two pictures whose labels, predictions and confidence are known."""
+    random = onp.random.RandomState(0)
+    data = {
+        'photos': [],
+        'predictions': [],
+        'truths': [],
+        'confidences': [],
+        'class_names': ['background', 'cat', 'dog'],
+        'colors': [(0, 0, 0), (64, 0, 0), (64, 0, 128)],
+    }
+    for height, width in [(90, 120), (120, 90)]:
+        photo = random.randint(0, 255, (height, width, 3)).astype('uint8')
+        truth = onp.zeros((height, width), 'uint8')
+        truth[20:60, 20:60] = 1
+        truth[18:20, 20:60] = 255
+        prediction = onp.zeros((height, width), 'int64')
+        prediction[20:60, 40:80] = 2
+        prediction[20:60, 20:40] = 1
+        confidence = onp.full((height, width), 0.5)
+        confidence[:, 60:] = 1
+        for name, value in [
+            ('photos', photo),
+            ('truths', truth),
+            ('predictions', np.array(prediction)),  # MXNet's arrays serve
+            ('confidences', confidence),
+        ]:
+            data[name].append(value)
+    return data
+
+
+SCENES = scenes()
+
+
 def widget(name, **data):
     """Return the HTML that utils.show_widget puts below a cell."""
     shown = []
@@ -53,6 +87,7 @@ def site(tmp_path_factory):
         'started': widget('tconv', state='h=2&w=2&k=2&s=2&p=0&a=0'),
         'bilinear': widget('bilinear'),
         'both': widget('tconv') + widget('bilinear') + widget('tconv'),
+        'compare': widget('compare', **SCENES),
     }
     for name, body in pages.items():
         text = PAGE.replace('WIDGETS', body)
@@ -628,7 +663,7 @@ def test_several_on_one_page(open_page):
 
 
 @pytest.mark.parametrize('theme', ['light', 'dark'])
-@pytest.mark.parametrize('name', ['tconv', 'bilinear'])
+@pytest.mark.parametrize('name', ['tconv', 'bilinear', 'compare'])
 def test_accessible(open_page, name, theme):
     """axe-core finds nothing serious, whatever is lit."""
     folders = [Path(folder) for folder in sys.path]
@@ -656,6 +691,183 @@ def test_accessible(open_page, name, theme):
         press(page, 'Home', 'ArrowDown', 'ArrowDown')
         page.get_by_label('Kernel K, preset').select_option('edge')
         assert check() == []
+
+
+# ------------------------------------------------------ the smaller ones
+
+
+def test_bilinear_arithmetic_is_mxnets(open_page):
+    """A row upsampled by MXNet with the kernel's side, and the border."""
+    page = open_page('bilinear')
+    random = onp.random.RandomState(1)
+    for k, s, p in [(4, 2, 1), (5, 3, 1), (8, 4, 2), (3, 2, 0), (16, 8, 4)]:
+        row = random.uniform(0, 1, 6).astype('float32')
+        taps, values = page.evaluate(
+            """([k, s, p, row]) => {
+                const { taps } = bilinearMath.triangle(k);
+                const { values } = bilinearMath.upsample(row, taps, s, p);
+                return [taps, values];
+            }""",
+            [k, s, p, row.tolist()],
+        )
+        factor = (k + 1) // 2
+        centre = factor - 1 if k % 2 else factor - 0.5
+        side = 1 - onp.abs(onp.arange(k) - centre) / factor
+        onp.testing.assert_allclose(taps, side)
+        theirs = npx.deconvolution(
+            np.array(row[None, None, None]),
+            np.array(side.astype('float32')[None, None, None]),
+            kernel=(1, k),
+            stride=(1, s),
+            pad=(0, p),
+            num_filter=1,
+            no_bias=True,
+        ).asnumpy()
+        onp.testing.assert_allclose(values, theirs.ravel(), atol=1e-5)
+    border = page.evaluate("""() => {
+        const { taps } = bilinearMath.triangle(4);
+        return bilinearMath.upsample([1, 1, 1, 1], taps, 2, 1).values;
+    }""")
+    assert border == [0.75, 1, 1, 1, 1, 1, 1, 0.75]
+
+
+def test_bilinear_is_used(open_page):
+    page = open_page('bilinear')
+    root = page.locator('.bilinear')
+    assert 'y[0] = 0.75·0.6 = 0.45' in root.inner_text()
+    assert 'as little as 0.75' in root.inner_text()
+    page.get_by_label('Stride', exact=True).fill('3')
+    assert 'is not linear interpolation' in root.inner_text()
+    page.get_by_text('fit kernel and padding').click()
+    assert page.get_by_label('Kernel', exact=True).input_value() == '5'
+    assert 'the result is linear interpolation' in root.inner_text()
+    page.get_by_label('Padding', exact=True).fill('5')
+    assert 'Padding 5 is refused' in root.inner_text()
+    page.get_by_label('Kernel', exact=True).fill('17')
+    assert 'from 1 to 16' in root.inner_text()
+    page.get_by_label('Input sample 0').focus()
+    press(page, 'End')
+    assert (
+        page.evaluate(
+            "document.querySelector('[data-widget=bilinear]').bilinear.signal[0]"
+        )
+        == 1
+    )
+    box = page.get_by_label('Input sample 2').locator('rect').bounding_box()
+    page.mouse.move(box['x'] + 6, box['y'] + 6)
+    page.mouse.down()
+    page.mouse.move(box['x'] + 6, box['y'] - 40, steps=4)
+    page.mouse.up()
+    assert page.get_by_label('Signal').input_value() == 'edited'
+    keep(page, 'bilinear')
+
+
+@pytest.mark.parametrize('theme', ['light', 'dark'])
+@pytest.mark.parametrize('name', ['bilinear', 'compare'])
+def test_smaller_ones_look(open_page, name, theme):
+    for width in (1400, 360):
+        page = open_page(name, width=width)
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        keep(page, f'{name}-{width}-{theme}')
+        assert page.evaluate('document.documentElement.scrollWidth') <= width
+
+
+def test_compare_reads_pixels(open_page):
+    page = open_page('compare')
+    readout = page.locator('.compare-readout')
+    page.wait_for_selector('.compare-legend li')
+    box = page.locator('.compare-stage canvas').bounding_box()
+    scale = box['width'] / 120
+
+    def at(x, y):
+        page.mouse.move(box['x'] + x * scale, box['y'] + y * scale)
+        return readout.inner_text()
+
+    assert at(30, 40) == 'Prediction cat, confidence 0.52. Truth cat: right.'
+    assert at(50, 40) == 'Prediction dog, confidence 0.52. Truth cat: wrong.'
+    assert at(70, 19) == (
+        'Prediction background, confidence 1.00. Truth background: right.'
+    )
+    assert at(50, 18.5).endswith('Truth void: not counted.')
+    assert at(70, 40) == (
+        'Prediction dog, confidence 1.00. Truth background: wrong.'
+    )
+    # Keys: the pixel that is read, and the borders.
+    page.get_by_label('Picture').focus()
+    press(page, 'ArrowLeft')
+    assert 'Prediction' in readout.inner_text()
+    border = page.get_by_label('Border between photo and prediction')
+    border.focus()
+    press(page, 'End')
+    for each in page.locator('.compare-handle').all():
+        assert each.get_attribute('aria-valuenow') == '100'
+    press(page, 'Home')
+    assert border.get_attribute('aria-valuenow') == '0'
+    # Drag it back to the middle.
+    grip = border.bounding_box()
+    page.mouse.move(grip['x'] + 16, grip['y'] + 20)
+    page.mouse.down()
+    page.mouse.move(box['x'] + box['width'] / 2, grip['y'] + 20, steps=5)
+    page.mouse.up()
+    assert border.get_attribute('aria-valuenow') == '50'
+    for mode in ('confidence', 'mistakes', 'classes'):
+        page.get_by_role('button', name=mode).click()
+    page.get_by_label('Image 2 of 2').click()
+    page.wait_for_function(
+        "document.querySelector('.compare-stage canvas').width < 500"
+    )
+
+
+def test_compare_stays_small():
+    """Many large photos of noise are shrunk; too many are refused."""
+    random = onp.random.RandomState(0)
+    photo = random.randint(0, 255, (400, 600, 3)).astype('uint8')
+    label = onp.zeros((400, 600), 'uint8')
+
+    def show(count):
+        return widget(
+            'compare',
+            photos=[photo] * count,
+            predictions=[label] * count,
+            truths=[label] * count,
+            confidences=[label / 1.0] * count,
+            class_names=['background'],
+            colors=[(0, 0, 0)],
+        )
+
+    assert len(show(6)) < 400_000
+    with pytest.raises(ValueError, match='give fewer'):
+        show(60)
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'photos': []}, 'as many photos'),
+        ({'colors': [(0, 0, 0)]}, 'its color'),
+        ({'photos': [onp.zeros((4, 4, 3))] * 2}, 'uint8'),
+        ({'truths': [onp.zeros((4, 4), 'uint8')] * 2}, 'with a map of'),
+        ({'confidences': [onp.full((90, 120), 2.0)] * 2}, 'from 0 to 1'),
+    ],
+)
+def test_compare_refuses_what_does_not_fit(change, words):
+    with pytest.raises(ValueError, match=words):
+        widget('compare', **{**SCENES, **change})
+
+
+def test_unknown_widget():
+    with pytest.raises(FileNotFoundError, match='no-such'):
+        utils.show_widget('no-such')
+
+
+def test_widgets_make_no_request(site):
+    """Nothing in the outputs points outside the page."""
+    folder = Path(site.removeprefix('file://'))
+    for page in folder.glob('*.html'):
+        text = page.read_text(encoding='utf-8')
+        for word in ('https://', 'http://', 'url(', 'import(', 'fetch('):
+            rest = text.replace('http://www.w3.org/2000/svg', '')
+            assert word not in rest, (page.name, word)
 
 
 def test_frame_time_is_reported(open_page, record_property):

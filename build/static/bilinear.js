@@ -310,7 +310,7 @@
         if (cell >= 22) {
           parts.push(svg('text', {
             x: x + cell / 2, y: y + cell / 2 + 3.5, 'text-anchor': 'middle',
-            'class': value > 0.5 ? 'b-on' : 'b-in',
+            'class': value > 0.62 ? 'b-on' : 'b-in',
             'font-size': Math.min(12, (cell - 3) / (text.length * 0.58)),
           }, text));
         }
@@ -465,18 +465,20 @@
       });
       const even = inner.length && Math.max(...inner) - Math.min(...inner) <
         1e-9;
-      const where = low < 1 - 1e-9 && even && Math.abs(inner[0] - 1) < 1e-9;
+      const one = even && Math.abs(inner[0] - 1) < 1e-9;
+      const short = low < 1 - 1e-9;
+      const between = inner.length ? [Math.min(...inner), Math.max(...inner)]
+        .map(fraction) : [];
       this.plotText.textContent = `${signal.length} samples become ${size}: ` +
-        (even && Math.abs(inner[0] - 1) < 1e-9
-          ? 'inside, the weights add up to 1 and the result is linear ' +
-            'interpolation (dashed)' + (where
-            ? `; at the border they add up to as little as ${fraction(low)},` +
-              ' and the result falls short.' : '.')
-          : inner.length ? 'the weights add up to between ' +
-            `${fraction(Math.min(...inner))} and ` +
-            `${fraction(Math.max(...inner))} inside, so the result is not ` +
-            'linear interpolation (dashed).'
-            : 'the kernel is so large that every sample feels the border.');
+        (!inner.length
+          ? 'the kernel is so large that every sample feels the border.'
+          : one ? 'inside, the weights add up to 1 and the result is linear ' +
+              'interpolation (dashed)' + (short
+            ? '; at the border they add up to as little as ' +
+              `${fraction(low)}, and the result falls short.` : '.')
+            : `inside, the weights add up to ${between[0]}` +
+              `${even ? '' : ` to ${between[1]}`}, so the result is not ` +
+              'linear interpolation (dashed).');
     }
 
     makeHandles() {

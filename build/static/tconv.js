@@ -34,8 +34,8 @@
     ['k', 'Kernel', 'k'], ['s', 'Stride', 's'],
     ['p', 'Padding', 'p'], ['a', 'Output padding', 'a'],
   ];
-  const HINT = 'Point at any cell to see what it touches. Change a cell by ' +
-    'typing; drag to copy it into others.';
+  const HINT = 'Point at a cell to see what it touches. Type to change it, ' +
+    'drag to copy it into others.';
   const ICONS = {
     play: 'M4 2.5v11l9-5.5z',
     pause: 'M3.5 2.5h3v11h-3zM9.5 2.5h3v11h-3z',
@@ -203,12 +203,16 @@
     }
   }
 
-  /** A number as exact as a cell has room for, and its font size. */
+  /** A number as exact as a cell has room for, and its font size.
+   *
+   * Rather none than one that is more than 5 % off. */
   function cellText(value, cell) {
     const largest = Math.min(cell * 0.42, 15);
     for (const digits of [3, 2, 1, 0]) {
+      const off = Math.abs(Number(value.toFixed(digits)) - value);
+      if (digits < 3 && off > 0.05 * Math.abs(value)) break;
       const text = number(value, digits);
-      const size = Math.min(largest, (cell - 3) / (text.length * 0.56));
+      const size = Math.min(largest, (cell - 5) / (text.length * 0.56));
       if (size >= (digits > 2 ? 11 : digits ? 9 : 7.5)) return [text, size];
     }
     return ['', 0];
@@ -1012,7 +1016,7 @@
           const value = this.values(kind)[at];
           if (!(cell.firstElementChild === document.activeElement &&
               cell.firstElementChild)) {
-            const [text, size] = cellText(value, this.operandCell || 30);
+            const [text, size] = cellText(value, this.grids[kind].cell || 30);
             cell.textContent = text;
             cell.style.fontSize = `${size}px`;
           }
@@ -1526,12 +1530,13 @@
       this.root.classList.toggle('is-narrow', narrow);
       const { h, w, k } = this.state;
 
-      // Input and kernel share one cell size.
       const side = narrow ? (width - 16) / 2 : Math.min(width * 0.3, 250);
-      const most = Math.max(w, h, k);
-      this.operandCell = Math.max(narrow ? 18 : 22,
-        Math.min(40, Math.floor(side / most)));
-      this.root.style.setProperty('--cell', `${this.operandCell}px`);
+      for (const [kind, most] of [['x', Math.max(w, h)], ['k', k]]) {
+        const grid = this.grids[kind];
+        grid.cell = Math.max(18, Math.min(40,
+          Math.floor((side - 2) / most)));
+        grid.table.style.setProperty('--cell', `${grid.cell}px`);
+      }
       this.root.style.setProperty('--side', `${Math.ceil(side)}px`);
 
       const fit = (rows, cols, wide, high, top = 40) => {
@@ -1592,7 +1597,7 @@
       const middle = this.heat === 'count'
         ? `, away from the border ${least === most ? `always ${least}`
           : `${least} to ${most}`}` : '';
-      const text = `${layer ? 'Two layers' : 'One layer'}, ` +
+      const text = `${layer ? 'The same layer twice' : 'One layer'}, ` +
         `${rows} × ${cols}: ${number(low, 2)} to ${number(high, 2)} ` +
         `${what}${middle}`;
       board.say.textContent = text;
