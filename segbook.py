@@ -220,35 +220,51 @@ def upsampling_matrix(size, stride):
 
 
 # ---- chapters/fcn.md
-class FCN(nn.HybridBlock):
+class FCN(nn.Block):
     """FCN-32s: photos (N, 3, H, W) to scores (N, num_classes, H, W).
 
     `features`: the layers of a classifier with stride 32 and 512 channels,
-    whose last two, pooling and flattening, are left out. Photos are
-    normalised; H and W are divisible by 32.
+    whose last two, pooling and flattening, are left out. `upsample`: a block
+    that enlarges 32 times. Photos are normalised; 32 divides H and W.
     """
 
-    def __init__(self, features, num_classes):
+    def __init__(self, features, num_classes, upsample):
         super().__init__()
         self.backbone = nn.HybridSequential()
         for layer in features[:-2]:
             self.backbone.add(layer)
         self.score = nn.Conv2D(num_classes, 1, in_channels=512)
-        self.upsample = nn.Conv2DTranspose(
-            num_classes, 64, 32, 16, use_bias=False, in_channels=num_classes
-        )
+        self.upsample = upsample
 
     def forward(self, x):
         return self.upsample(self.score(self.backbone(x)))
 
 
-def make_fcn(features, num_classes):
-    """Build an FCN on initialised features; it starts as bilinear."""
-    devices = utils.devices_of(features)
-    net = FCN(features, num_classes)
-    net.score.initialize(init.Xavier(), devices)
-    net.upsample.initialize(init.Zero(), devices)
-    net.upsample.weight.set_data(bilinear_kernel(num_classes, num_classes, 64))
+class BilinearUpsampling(nn.Block):
+    """Enlarge (N, C, h, w) to (N, C, stride * h, stride * w).
+
+    The same as a bilinear transposed convolution, which it replaces.
+    """
+
+    def __init__(self, stride):
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x):
+        rows, columns = (
+            upsampling_matrix(size, self.stride).as_in_ctx(x.ctx)
+            for size in x.shape[2:]
+        )
+        return np.matmul(rows, np.matmul(x, columns.T))
+
+
+def make_fcn(features, num_classes, upsample=None):
+    """Build an FCN-32s on initialised features, on their devices.
+
+    `upsample`: an initialised block; None takes the bilinear matrices.
+    """
+    net = FCN(features, num_classes, upsample or BilinearUpsampling(32))
+    net.score.initialize(init.Xavier(), utils.devices_of(features))
     net.hybridize(static_alloc=True, static_shape=True)
     return net
 
@@ -259,5 +275,7 @@ def void_cross_entropy(scores, labels):
     `scores`: float32 (N, C, H, W); `labels`: uint8 (N, H, W).
     """
     counts = labels != utils.VOID
-    log_probabilities = npx.log_softmax(scores, axis=1)
-    return -npx.pick(log_probabilities, labels * counts, axis=1) * counts
+    # A softmax over the last axis reads memory in order: far faster on CPUs.
+    scores = scores.transpose(0, 2, 3, 1)
+    log_probabilities = npx.log_softmax(scores, axis=-1)
+    return -npx.pick(log_probabilities, labels * counts, axis=-1) * counts

@@ -9,7 +9,7 @@ import utils
 import mxnet as mx
 import numpy as onp
 import pytest
-from mxnet import gluon, np
+from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
 from PIL import Image
 
@@ -36,25 +36,53 @@ def test_a_score_for_every_class_and_pixel(net, size):
     assert net(np.zeros((2, 3, *size))).shape == (2, 21, *size)
 
 
+def bilinear_layer():
+    """The transposed convolution that the matrices stand for."""
+    layer = nn.Conv2DTranspose(21, 64, 32, 16, use_bias=False, in_channels=21)
+    layer.initialize(mx.init.Constant(segbook.bilinear_kernel(21, 21, 64)))
+    return layer
+
+
 def test_the_backbone_is_resnet18_v2_without_its_last_two_layers(net):
-    count = {
-        name: sum(p.data().size for p in part.collect_params().values())
-        for name, part in (
-            ('backbone', net.backbone),
-            ('score', net.score),
-            ('upsample', net.upsample),
-        )
-    }
-    # ResNet-18's convolutions are 11,166,912 numbers (He et al., 2016),
-    # batch normalisation adds two a channel.
+    # ResNet-18's convolutions are 11,166,912 numbers (He et al., 2016).
     convolutions = sum(
         p.data().size
         for p in net.backbone.collect_params().values()
         if p.data().ndim == 4
     )
     assert convolutions == 11_166_912
-    assert count['score'] == 512 * 21 + 21
-    assert count['upsample'] == 21 * 21 * 64 * 64
+    score = net.score.collect_params().values()
+    assert sum(p.data().size for p in score) == 512 * 21 + 21
+
+
+@pytest.mark.parametrize('size', [(1, 1), (2, 3), (10, 15), (12, 7)])
+def test_two_matrices_equal_the_transposed_convolution(size):
+    """In value and in gradient, for any size."""
+    rng = onp.random.default_rng(0)
+    scores = np.array(rng.normal(size=(2, 21, *size)), dtype='float32')
+    above = np.array(
+        rng.normal(size=(2, 21, *(32 * n for n in size))), dtype='float32'
+    )
+    results = []
+    for block in (segbook.BilinearUpsampling(32), bilinear_layer()):
+        scores.attach_grad()
+        with autograd.record():
+            enlarged = block(scores)
+        enlarged.backward(above)
+        results.append((enlarged.asnumpy(), scores.grad.asnumpy()))
+    (fast, fast_grad), (slow, slow_grad) = results
+    onp.testing.assert_allclose(fast, slow, atol=1e-5)
+    # A gradient is a sum over some 4,000 pixels.
+    onp.testing.assert_allclose(fast_grad, slow_grad, rtol=1e-4, atol=1e-3)
+
+
+def test_a_net_with_the_transposed_convolution_gives_the_same_scores(net):
+    other = segbook.FCN(resnet_features(), 21, bilinear_layer())
+    other.backbone, other.score = net.backbone, net.score
+    photo = np.random.normal(size=(1, 3, 96, 64))
+    onp.testing.assert_allclose(
+        net(photo).asnumpy(), other(photo).asnumpy(), atol=1e-4
+    )
 
 
 def test_it_starts_as_a_bilinear_enlargement_of_the_scores(net):
@@ -77,7 +105,7 @@ def test_it_starts_as_a_bilinear_enlargement_of_the_scores(net):
 def test_hybridizing_changes_no_score(net):
     photo = np.random.normal(size=(1, 3, 64, 96))
     hybrid = net(photo).asnumpy()
-    net.hybridize(active=False)
+    net.hybridize(False)
     plain = net(photo).asnumpy()
     net.hybridize(static_alloc=True, static_shape=True)
     onp.testing.assert_allclose(hybrid, plain, atol=1e-4)

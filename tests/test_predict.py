@@ -226,9 +226,8 @@ sys.path.insert(0, {str(Path(utils.__file__).parent)!r})
 import segbook, utils
 from mxnet import gluon, init
 features = gluon.model_zoo.vision.resnet18_v2().features
-net = segbook.FCN(features, 21)
-net.initialize(init.Xavier())
-net.hybridize(static_alloc=True, static_shape=True)
+features.initialize(init.Xavier())
+net = segbook.make_fcn(features, 21)
 label = utils.predict(net, {str(path)!r})
 assert label.shape == (4000, 6000), label.shape
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
