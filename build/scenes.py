@@ -287,85 +287,53 @@ def _hang(x, y, length, angle):
     return x + length * math.sin(angle), y + length * math.cos(angle)
 
 
+# fmt: off
+# Outlines are tables of points: several on a line. A point that stands twice
+# is a corner.
+
+
 def aeroplane(rng):
     """An airliner from the side, nose to the right."""
     span = rng.uniform(0.75, 1.2)  # how far the wings reach up and down
     fin = rng.uniform(0.85, 1.15)
-    parts = [
-        curve(  # the far wing
-            (0.26, -0.08),
-            (0.26, -0.08),
-            (-0.08, -0.44 * span),
-            (-0.20, -0.45 * span),
-            (-0.22, -0.42 * span),
-            (-0.08, -0.08),
-            (-0.08, -0.08),
-            tone=-0.10,
-            rounds=2,
-        ),
-        curve(  # the fin
-            (-0.50, -0.08),
-            (-0.50, -0.08),
-            (-0.82, -0.46 * fin),
-            (-0.98, -0.47 * fin),
-            (-0.90, -0.06),
-            (-0.90, -0.06),
-            accent=True,
-            rounds=2,
-        ),
-        curve(  # the body
-            (1.03, 0.03),
-            (0.94, -0.08),
-            (0.74, -0.13),
-            (0.3, -0.135),
-            (-0.5, -0.125),
-            (-0.92, -0.11),
-            (-1.04, -0.09),
-            (-1.02, -0.05),
-            (-0.62, 0.08),
-            (-0.2, 0.13),
-            (0.3, 0.135),
-            (0.8, 0.13),
-            (0.98, 0.09),
-        ),
-        curve(  # the near tailplane
-            (-0.66, -0.03),
-            (-0.66, -0.03),
-            (-0.94, 0.13 * span),
-            (-1.07, 0.13 * span),
-            (-0.94, -0.04),
-            (-0.94, -0.04),
-            tone=-0.08,
-            rounds=2,
-        ),
-        *limb(
-            (0.06, 0.26 * span, 0.13),
-            (-0.10, 0.26 * span, 0.10),
-            tone=-0.16,
-        ),
-        curve(  # the near wing
-            (0.30, 0.05),
-            (0.30, 0.05),
-            (-0.32, 0.56 * span),
-            (-0.47, 0.57 * span),
-            (-0.48, 0.53 * span),
-            (-0.14, 0.08),
-            (-0.14, 0.08),
-            tone=0.10,
-            rounds=2,
-        ),
-        polygon(
-            (0.80, -0.10),
-            (0.90, -0.075),
-            (0.94, -0.03),
-            (0.81, -0.03),
-            tone=-0.3,
-        ),
+    engine = 0.26 * span
+    far_wing = curve(
+        (0.26, -0.08), (0.26, -0.08), (-0.08, -0.44 * span),
+        (-0.20, -0.45 * span), (-0.22, -0.42 * span),
+        (-0.08, -0.08), (-0.08, -0.08), tone=-0.10, rounds=2,
+    )
+    rudder = curve(
+        (-0.50, -0.08), (-0.50, -0.08), (-0.82, -0.46 * fin),
+        (-0.98, -0.47 * fin), (-0.90, -0.06), (-0.90, -0.06),
+        accent=True, rounds=2,
+    )
+    body = curve(
+        (1.03, 0.03), (0.94, -0.08), (0.74, -0.13), (0.3, -0.135),
+        (-0.5, -0.125), (-0.92, -0.11), (-1.04, -0.09), (-1.02, -0.05),
+        (-0.62, 0.08), (-0.2, 0.13), (0.3, 0.135), (0.8, 0.13), (0.98, 0.09),
+    )
+    tailplane = curve(
+        (-0.66, -0.03), (-0.66, -0.03), (-0.94, 0.13 * span),
+        (-1.07, 0.13 * span), (-0.94, -0.04), (-0.94, -0.04),
+        tone=-0.08, rounds=2,
+    )
+    near_wing = curve(
+        (0.30, 0.05), (0.30, 0.05), (-0.32, 0.56 * span),
+        (-0.47, 0.57 * span), (-0.48, 0.53 * span),
+        (-0.14, 0.08), (-0.14, 0.08), tone=0.10, rounds=2,
+    )
+    cockpit = polygon(
+        (0.80, -0.10), (0.90, -0.075), (0.94, -0.03), (0.81, -0.03), tone=-0.3
+    )
+    windows = [
+        disc(x, -0.045, 0.026, tone=-0.28)
+        for x in np.arange(-0.5, 0.7, rng.uniform(0.11, 0.15))
     ]
-    step = rng.uniform(0.11, 0.15)
-    for x in np.arange(-0.5, 0.7, step):
-        parts.append(disc(x, -0.045, 0.026, tone=-0.28))
-    return parts
+    return [
+        far_wing, rudder, body, tailplane,
+        *limb((0.06, engine, 0.13), (-0.10, engine, 0.10), tone=-0.16),
+        near_wing, cockpit, *windows,
+    ]
 
 
 def boat(rng):
@@ -373,117 +341,66 @@ def boat(rng):
     top = -rng.uniform(1.15, 1.6)
     aft = -rng.uniform(0.5, 0.66)
     fore = rng.uniform(0.5, 0.66)
-    parts = [
-        polygon(
-            (-0.03, top - 0.06),
-            (0.03, top - 0.06),
-            (0.035, 0.06),
-            (-0.035, 0.06),
-            tone=-0.25,
-        ),
-        curve(  # the mainsail
-            (-0.05, top),
-            (-0.05, top),
-            (-0.24, top * 0.62),
-            (aft * 0.9, -0.4),
-            (aft, -0.14),
-            (aft, -0.14),
-            (-0.05, -0.12),
-            (-0.05, -0.12),
-            tone=0.08,
-        ),
-        polygon(
-            (aft - 0.03, -0.12),
-            (0.0, -0.10),
-            (0.0, -0.05),
-            (aft - 0.03, -0.08),
-            tone=-0.25,
-        ),
-    ]
-    if rng.random() < 0.75:
-        parts.append(
-            curve(  # the jib
-                (0.06, top * 0.9),
-                (0.06, top * 0.9),
-                (0.30, top * 0.5),
-                (fore, -0.10),
-                (fore, -0.10),
-                (0.3, -0.16),
-                (0.06, -0.14),
-                (0.06, -0.14),
-                tone=-0.04,
-                accent=rng.random() < 0.5,
-            )
-        )
-    parts.append(
-        polygon(
-            (0.0, top - 0.05), (-0.22, top), (0.0, top + 0.05), accent=True
-        )
-    )
     depth = rng.uniform(0.22, 0.32)
-    parts += [
-        curve(  # the hull
-            (-0.66, 0.0),
-            (-0.66, 0.0),
-            (-0.60, depth),
-            (-0.40, depth),
-            (0.35, depth),
-            (0.58, depth * 0.8),
-            (0.80, -0.05),
-            (0.80, -0.05),
-            (0.2, 0.01),
-            accent=True,
-        ),
-        polygon(
-            (-0.62, 0.05), (0.72, 0.05), (0.69, 0.10), (-0.61, 0.10), tone=0.14
-        ),
-    ]
-    return parts
+    mast = polygon(
+        (-0.03, top - 0.06), (0.03, top - 0.06), (0.035, 0.06),
+        (-0.035, 0.06), tone=-0.25,
+    )
+    mainsail = curve(
+        (-0.05, top), (-0.05, top), (-0.24, top * 0.62), (aft * 0.9, -0.4),
+        (aft, -0.14), (aft, -0.14), (-0.05, -0.12), (-0.05, -0.12), tone=0.08,
+    )
+    boom = polygon(
+        (aft - 0.03, -0.12), (0.0, -0.10), (0.0, -0.05), (aft - 0.03, -0.08),
+        tone=-0.25,
+    )
+    jib = curve(
+        (0.06, top * 0.9), (0.06, top * 0.9), (0.30, top * 0.5),
+        (fore, -0.10), (fore, -0.10), (0.3, -0.16), (0.06, -0.14),
+        (0.06, -0.14), tone=-0.04, accent=rng.random() < 0.5,
+    )
+    flag = polygon(
+        (0.0, top - 0.05), (-0.22, top), (0.0, top + 0.05), accent=True
+    )
+    hull = curve(
+        (-0.66, 0.0), (-0.66, 0.0), (-0.60, depth), (-0.40, depth),
+        (0.35, depth), (0.58, depth * 0.8), (0.80, -0.05), (0.80, -0.05),
+        (0.2, 0.01), accent=True,
+    )
+    stripe = polygon(
+        (-0.62, 0.05), (0.72, 0.05), (0.69, 0.10), (-0.61, 0.10), tone=0.14
+    )
+    sails = [mainsail, jib] if rng.random() < 0.75 else [mainsail]
+    return [mast, *sails, boom, flag, hull, stripe]
 
 
 def bottle(rng):
     """A standing bottle."""
-    body = rng.uniform(0.16, 0.22)
+    body = rng.uniform(0.16, 0.22)  # half its width
     neck = rng.uniform(0.055, 0.075)
     shoulder = rng.uniform(0.36, 0.48)
     slope = rng.uniform(0.10, 0.22)
+    high, low = shoulder + rng.uniform(0.08, 0.16), 0.9  # of the label
     side = [
-        (neck, 0.02),
-        (neck, 0.02),
-        (neck, shoulder - slope),
-        (neck * 1.1, shoulder - 0.6 * slope),
-        (body, shoulder),
-        (body, shoulder + 0.1),
-        (body, 0.8),
-        (body, 1.0),
-        (body, 1.0),
+        (neck, 0.02), (neck, 0.02), (neck, shoulder - slope),
+        (neck * 1.1, shoulder - 0.6 * slope), (body, shoulder),
+        (body, shoulder + 0.1), (body, 0.8), (body, 1.0), (body, 1.0),
     ]
-    outline = side + [(-x, y) for x, y in reversed(side)]
-    low, high = 0.9, shoulder + rng.uniform(0.08, 0.16)
-    return [
-        curve(*outline),
-        polygon(
-            (-body, high),
-            (body, high),
-            (body, low),
-            (-body, low),
-            tone=0.06,
-            accent=True,
-        ),
-        *limb(
-            (-0.6 * body, shoulder + 0.04, 0.03),
-            (-0.6 * body, 0.93, 0.03),
-            tone=0.2,
-        ),
-        polygon(
-            (-neck * 1.3, 0.0),
-            (neck * 1.3, 0.0),
-            (neck * 1.3, 0.10),
-            (-neck * 1.3, 0.10),
-            tone=-0.2,
-            accent=True,
-        ),
-    ]
+    glass = curve(*side, *((-x, y) for x, y in reversed(side)))
+    label = polygon(
+        (-body, high), (body, high), (body, low), (-body, low),
+        tone=0.06, accent=True,
+    )
+    gleam = limb(
+        (-0.6 * body, shoulder + 0.04, 0.03), (-0.6 * body, 0.93, 0.03),
+        tone=0.2,
+    )
+    lid = 1.3 * neck
+    cap = polygon(
+        (-lid, 0.0), (lid, 0.0), (lid, 0.10), (-lid, 0.10),
+        tone=-0.2, accent=True,
+    )
+    return [glass, label, *gleam, cap]
 
 
 def car(rng):
@@ -493,74 +410,40 @@ def car(rng):
     roof = -rng.uniform(0.84, 1.02)
     wheel = rng.uniform(0.17, 0.21)
     rear = max(back - 0.24, -0.98)
-    body = curve(
-        (-1.02, -0.14),
-        (-1.02, -0.14),
-        (-1.05, -0.44),
-        (-0.99, -0.56),
-        (rear, -0.59),
-        (back, roof),
-        (back + 0.1, roof - 0.02),
-        (front - 0.1, roof - 0.02),
-        (front + 0.02, roof),
-        (front + 0.32, -0.60),
-        (0.88, -0.54),
-        (1.04, -0.42),
-        (1.06, -0.14),
-        (1.06, -0.14),
-    )
-    sill = -0.58
-    glass = roof + 0.08
     middle = (back + front) / 2
-    parts = [
-        body,
-        curve(
-            (rear + 0.14, sill),
-            (rear + 0.14, sill),
-            (back + 0.07, glass),
-            (back + 0.07, glass),
-            (middle - 0.04, glass),
-            (middle - 0.04, glass),
-            (middle - 0.04, sill),
-            (middle - 0.04, sill),
-            tone=-0.28,
-            rounds=2,
-        ),
-        curve(
-            (middle + 0.04, sill),
-            (middle + 0.04, sill),
-            (middle + 0.04, glass),
-            (middle + 0.04, glass),
-            (front - 0.05, glass),
-            (front - 0.05, glass),
-            (front + 0.2, sill),
-            (front + 0.2, sill),
-            tone=-0.28,
-            rounds=2,
-        ),
-        polygon(
-            (-1.02, -0.24),
-            (1.05, -0.24),
-            (1.05, -0.14),
-            (-1.02, -0.14),
-            tone=-0.14,
-        ),
-        disc(0.97, -0.42, 0.06, tone=0.25),
-        polygon(
-            (middle + 0.07, -0.5),
-            (middle + 0.2, -0.5),
-            (middle + 0.2, -0.46),
-            (middle + 0.07, -0.46),
-            tone=-0.2,
-        ),
-    ]
+    glass, sill = roof + 0.08, -0.58  # the windows' upper and lower edges
+    body = curve(
+        (-1.02, -0.14), (-1.02, -0.14), (-1.05, -0.44), (-0.99, -0.56),
+        (rear, -0.59), (back, roof), (back + 0.1, roof - 0.02),
+        (front - 0.1, roof - 0.02), (front + 0.02, roof),
+        (front + 0.32, -0.60), (0.88, -0.54), (1.04, -0.42),
+        (1.06, -0.14), (1.06, -0.14),
+    )
+    rear_window = polygon(
+        (rear + 0.16, sill), (back + 0.08, glass), (middle - 0.04, glass),
+        (middle - 0.04, sill), tone=-0.28,
+    )
+    front_window = polygon(
+        (middle + 0.04, sill), (middle + 0.04, glass), (front - 0.05, glass),
+        (front + 0.2, sill), tone=-0.28,
+    )
+    shade = polygon(
+        (-1.02, -0.24), (1.05, -0.24), (1.05, -0.14), (-1.02, -0.14),
+        tone=-0.14,
+    )
+    handle = polygon(
+        (middle + 0.07, -0.5), (middle + 0.2, -0.5),
+        (middle + 0.2, -0.46), (middle + 0.07, -0.46), tone=-0.2,
+    )
+    wheels = []
     for x in (-0.58, 0.60):
-        parts += [
+        wheels += [
             disc(x, -0.17, wheel + 0.03, tone=-0.2),
-            disc(x, -0.17 + 0.17 - wheel, wheel, tone=-0.35, accent=True),
-            disc(x, -0.17 + 0.17 - wheel, wheel * 0.5, tone=0.15, accent=True),
+            disc(x, -wheel, wheel, tone=-0.35, accent=True),
+            disc(x, -wheel, wheel * 0.5, tone=0.15, accent=True),
         ]
-    return parts
+    lamp = disc(0.97, -0.42, 0.06, tone=0.25)
+    return [body, rear_window, front_window, shade, lamp, handle, *wheels]
 
 
 def _horse_leg(rng, x, y, tone, hind):
@@ -568,186 +451,113 @@ def _horse_leg(rng, x, y, tone, hind):
     bend = rng.uniform(0.0, 0.35) * (-1 if hind else 1)
     knee = _hang(x, y, 0.22, swing + bend * 0.4)
     hoof = _hang(*knee, 0.24, swing - bend)
-    top = 0.19 if hind else 0.15
+    toe = (hoof[0] + 0.03, hoof[1] + 0.02)
     return [
-        *limb((x, y, top), (*knee, 0.085), (*hoof, 0.06), tone=tone),
-        *limb(
-            (*hoof, 0.065),
-            (hoof[0] + 0.03, hoof[1] + 0.02, 0.065),
-            tone=tone - 0.25,
-        ),
+        *limb((x, y, 0.19 if hind else 0.15), (*knee, 0.085), (*hoof, 0.06),
+              tone=tone),
+        *limb((*hoof, 0.065), (*toe, 0.065), tone=tone - 0.25),
     ]
 
 
 def horse(rng):
     """A horse from the side, head to the right."""
-    nod = rng.uniform(-0.06, 0.10)  # how low it holds its head
+    nod = (0.0, rng.uniform(-0.06, 0.10))  # how low it holds its head
     hair = rng.uniform(-0.02, 0.10)
-    far = [
-        *_horse_leg(rng, -0.27, -0.45, -0.12, hind=True),
-        *_horse_leg(rng, 0.26, -0.44, -0.12, hind=False),
+    legs = [
+        _horse_leg(rng, x, y, tone, hind)
+        for x, y, tone, hind in (
+            (-0.27, -0.45, -0.12, True), (0.26, -0.44, -0.12, False),
+            (-0.31, -0.45, 0.0, True), (0.23, -0.44, 0.0, False),
+        )
     ]
-    near = [
-        *_horse_leg(rng, -0.31, -0.45, 0.0, hind=True),
-        *_horse_leg(rng, 0.23, -0.44, 0.0, hind=False),
-    ]
-    head = np.array([0.0, nod])
     tail = curve(
-        (-0.38, -0.63),
-        (-0.50, -0.62),
-        (-0.60, -0.46),
-        (-0.62 - hair, -0.20),
-        (-0.60 - hair, -0.12),
-        (-0.52 - hair, -0.20),
-        (-0.50, -0.40),
-        (-0.42, -0.50),
-        accent=True,
-        tone=-0.1,
+        (-0.38, -0.63), (-0.50, -0.62), (-0.60, -0.46), (-0.62 - hair, -0.20),
+        (-0.60 - hair, -0.12), (-0.52 - hair, -0.20), (-0.50, -0.40),
+        (-0.42, -0.50), accent=True, tone=-0.1,
     )
     body = curve(
-        (-0.46, -0.52),
-        (-0.40, -0.66),
-        (-0.24, -0.68),
-        (-0.05, -0.62),
-        (0.12, -0.63),
-        (0.28, -0.71),
-        (0.40, -0.56),
-        (0.38, -0.40),
-        (0.22, -0.32),
-        (-0.02, -0.30),
-        (-0.22, -0.34),
-        (-0.40, -0.36),
+        (-0.46, -0.52), (-0.40, -0.66), (-0.24, -0.68), (-0.05, -0.62),
+        (0.12, -0.63), (0.28, -0.71), (0.40, -0.56), (0.38, -0.40),
+        (0.22, -0.32), (-0.02, -0.30), (-0.22, -0.34), (-0.40, -0.36),
     )
     neck = curve(
-        (0.10, -0.62),
-        (0.26, -0.76),
-        head + (0.40, -1.00),
-        head + (0.52, -1.04),
-        head + (0.62, -0.92),
-        (0.52, -0.72),
-        (0.42, -0.48),
-        (0.26, -0.42),
+        (0.10, -0.62), (0.26, -0.76), np.add(nod, (0.40, -1.00)),
+        np.add(nod, (0.52, -1.04)), np.add(nod, (0.62, -0.92)),
+        (0.52, -0.72), (0.42, -0.48), (0.26, -0.42),
     )
     face = curve(
-        head + (0.42, -1.02),
-        head + (0.52, -1.07),
-        head + (0.64, -0.98),
-        head + (0.82, -0.82),
-        head + (0.84, -0.73),
-        head + (0.76, -0.69),
-        head + (0.66, -0.76),
-        head + (0.54, -0.80),
-        head + (0.46, -0.88),
-        tone=0.03,
+        *np.add(nod, (
+            (0.42, -1.02), (0.52, -1.07), (0.64, -0.98), (0.82, -0.82),
+            (0.84, -0.73), (0.76, -0.69), (0.66, -0.76), (0.54, -0.80),
+            (0.46, -0.88),
+        )), tone=0.03,
     )
     ear = polygon(
-        head + (0.45, -1.0),
-        head + (0.47, -1.15),
-        head + (0.54, -1.03),
+        *np.add(nod, ((0.45, -1.0), (0.47, -1.15), (0.54, -1.03))),
         tone=-0.06,
     )
     mane = curve(
-        head + (0.53, -1.04),
-        head + (0.45, -1.09),
-        head + (0.34, -1.00),
-        (0.20, -0.84),
-        (0.10, -0.66),
-        (0.20, -0.66),
-        (0.34, -0.80),
-        head + (0.44, -0.95),
-        accent=True,
-        tone=-0.1,
+        *np.add(nod, ((0.53, -1.04), (0.45, -1.09), (0.34, -1.00))),
+        (0.20, -0.84), (0.10, -0.66), (0.20, -0.66), (0.34, -0.80),
+        np.add(nod, (0.44, -0.95)), accent=True, tone=-0.1,
     )
-    eye = disc(*(head + (0.60, -0.93)), 0.018, tone=-0.4)
-    return [*far, tail, body, *near, neck, face, ear, mane, eye]
+    eye = disc(*np.add(nod, (0.60, -0.93)), 0.018, tone=-0.4)
+    far_legs, near_legs = legs[0] + legs[1], legs[2] + legs[3]
+    return [*far_legs, tail, body, *near_legs, neck, face, ear, mane, eye]
+
+
+def _leg(side, swing):
+    tone = -0.10 if side < 0 else 0.0
+    hip = (0.085 * side, -0.88)
+    knee = _hang(*hip, 0.43, swing)
+    foot = _hang(*knee, 0.42, swing - abs(swing) * 0.5)
+    toe = (foot[0] + 0.11, foot[1] + 0.02)
+    return [
+        *limb((*hip, 0.19), (*knee, 0.14), (*foot, 0.11), tone=tone,
+              accent=True),
+        *limb((*foot, 0.10), (*toe, 0.08), tone=tone - 0.3, accent=True),
+    ]
+
+
+def _arm(rng, side, swing):
+    tone = -0.08 if side < 0 else 0.05
+    shoulder = (0.19 * side, -1.36)
+    elbow = _hang(*shoulder, 0.29, swing)
+    hand = _hang(*elbow, 0.27, swing + rng.uniform(0.1, 0.5))
+    return [
+        *limb((*shoulder, 0.13), (*elbow, 0.105), (*hand, 0.085), tone=tone),
+        disc(*hand, 0.055, tone=0.2),
+    ]
 
 
 def person(rng):
-    """A person, standing or walking."""
-    parts = []
+    """A person, standing, walking or waving."""
     stride = rng.uniform(-0.42, 0.42)
-    legs = [stride, -stride + rng.normal(0, 0.08)]
-    arms = [-0.8 * stride - 0.2, 0.8 * stride + 0.2]
-    if rng.random() < 0.25:  # one arm up, waving
-        arms[1] = rng.uniform(2.2, 2.8)
-    skirt = rng.random() < 0.35
-    for side in (-1, 1):
-        swing = legs[side > 0]
-        tone = -0.10 if side < 0 else 0.0
-        hip = (0.085 * side, -0.88)
-        knee = _hang(*hip, 0.43, swing)
-        foot = _hang(*knee, 0.42, swing - abs(swing) * 0.5)
-        parts += limb(
-            (*hip, 0.19), (*knee, 0.14), (*foot, 0.11), tone=tone, accent=True
-        )
-        parts += limb(
-            (*foot, 0.10),
-            (foot[0] + 0.11, foot[1] + 0.02, 0.08),
-            tone=tone - 0.3,
-            accent=True,
-        )
-
-    def arm(side):
-        swing = arms[side > 0]
-        bend = rng.uniform(0.1, 0.5)
-        shoulder = (0.19 * side, -1.36)
-        elbow = _hang(*shoulder, 0.29, swing)
-        hand = _hang(*elbow, 0.27, swing + bend)
-        tone = -0.08 if side < 0 else 0.05
-        return [
-            *limb(
-                (*shoulder, 0.13), (*elbow, 0.105), (*hand, 0.085), tone=tone
-            ),
-            disc(*hand, 0.055, tone=0.2),
-        ]
-
-    parts += arm(-1)
-    parts.append(
-        curve(  # the trunk
-            (-0.10, -1.47),
-            (0.10, -1.47),
-            (0.25, -1.42),
-            (0.24, -1.25),
-            (0.17, -1.02),
-            (0.20, -0.82),
-            (-0.20, -0.82),
-            (-0.17, -1.02),
-            (-0.24, -1.25),
-            (-0.25, -1.42),
-        )
-    )
-    if skirt:
-        parts.append(
-            curve(
-                (-0.15, -1.02),
-                (0.15, -1.02),
-                (0.15, -1.02),
-                (0.33, -0.5),
-                (0.33, -0.5),
-                (-0.33, -0.5),
-                (-0.33, -0.5),
-                (-0.15, -1.02),
-            )
-        )
-    parts += arm(1)
-    parts += limb((0, -1.55, 0.11), (0, -1.42, 0.12), tone=0.14)
-    parts.append(disc(0.01, -1.66, 0.15, tone=0.2, stretch=0.85))
+    lifted = rng.random() < 0.25
+    swing = rng.uniform(2.2, 2.8) if lifted else 0.8 * stride + 0.2
     hair = rng.uniform(0.02, 0.16)
-    parts.append(
-        curve(
-            (0.14, -1.72),
-            (0.08, -1.85),
-            (-0.08, -1.85),
-            (-0.16, -1.74),
-            (-0.16, -1.62 + hair),
-            (-0.08, -1.60 + hair),
-            (-0.06, -1.72),
-            (0.06, -1.76),
-            tone=-0.3,
-            accent=True,
-        )
+    legs = _leg(-1, stride) + _leg(1, rng.normal(-stride, 0.08))
+    trunk = curve(
+        (-0.10, -1.47), (0.10, -1.47), (0.25, -1.42), (0.24, -1.25),
+        (0.17, -1.02), (0.20, -0.82), (-0.20, -0.82), (-0.17, -1.02),
+        (-0.24, -1.25), (-0.25, -1.42),
     )
-    return parts
+    skirt = polygon((-0.15, -1.02), (0.15, -1.02), (0.32, -0.5), (-0.32, -0.5))
+    fringe = curve(
+        (0.14, -1.72), (0.08, -1.85), (-0.08, -1.85), (-0.16, -1.74),
+        (-0.16, -1.62 + hair), (-0.08, -1.60 + hair), (-0.06, -1.72),
+        (0.06, -1.76), tone=-0.3, accent=True,
+    )
+    clothes = [trunk, skirt] if rng.random() < 0.35 else [trunk]
+    return [
+        *legs, *_arm(rng, -1, -0.8 * stride - 0.2), *clothes,
+        *_arm(rng, 1, swing),
+        *limb((0, -1.55, 0.11), (0, -1.42, 0.12), tone=0.14),
+        disc(0.01, -1.66, 0.15, tone=0.2, stretch=0.85), fringe,
+    ]
+
+
+# fmt: on
 
 
 SHAPES = {
