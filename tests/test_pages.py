@@ -22,6 +22,7 @@ PHONE = 360
 SITE_LIMIT = 15_000_000
 CHAPTER_LIMIT = 1_500_000
 FIRST_VIEW_LIMIT = 300_000  # script and style, compressed, without MathJax
+PATIENCE = 120_000  # milliseconds: other work may share the machine
 WHOLE_BOOK = os.environ.get('BOOK_HTML')
 
 
@@ -64,6 +65,7 @@ class Visit:
         self.context = browser.new_context(
             viewport={'width': width, 'height': 800}, color_scheme=scheme
         )
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.page.route('**/*', self.guard)
         self.page.on('console', self.note_console)
@@ -378,11 +380,11 @@ def test_reference_shows_its_target(chapter, link, shown):
     preview = chapter.page.locator('#preview')
     link = chapter.page.locator('article a.reference', has_text=link).first
     link.hover()
-    preview.locator(shown).first.wait_for(timeout=3000)
+    preview.locator(shown).first.wait_for()
     chapter.page.keyboard.press('Escape')
     assert preview.is_hidden()
     link.focus()
-    preview.locator(shown).first.wait_for(timeout=3000)
+    preview.locator(shown).first.wait_for()
     assert link.get_attribute('aria-describedby') == 'preview'
 
 
@@ -418,7 +420,7 @@ def test_search(chromium, small, scheme):
         url = f'{root}/search.html?q=pistachio'
         with Visit(chromium, url) as visit:
             found = visit.page.locator('ul.search li')
-            found.first.wait_for(timeout=5000)
+            found.first.wait_for()
             visit.page.wait_for_timeout(500)
             assert found.count() == 1
             assert 'A Chapter of Data' in found.inner_text()
