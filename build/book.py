@@ -23,6 +23,11 @@ def pages(root):
         return list(dict.fromkeys(map(Path, notebook.get_toc('index.md'))))
 
 
+def chapters(root):
+    """Return the pages that are chapters, in order."""
+    return [page for page in pages(root) if page.parts[0] == 'chapters']
+
+
 def read_page(path):
     """Read a Markdown page as a notebook that is the same every time."""
     return make_repeatable(

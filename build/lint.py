@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import book
+
 import nbformat
 
 # ruff would put a space into the marks that d2lbook and save.py read.

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 import book
-import pypandoc
 import run_chapters
+
+import pypandoc
 
 OUTPUT = Path('_build/html')
 STAMP = Path('_build/html-inputs.txt')  # written when the pages are finished

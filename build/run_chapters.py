@@ -26,8 +26,9 @@ from pathlib import Path
 
 import blemishes
 import book
-import nbformat
 import save
+
+import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -37,6 +38,14 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 FORMAT = 1
 # Fewer threads leave a training chapter slow; more than this gain little.
 THREADS_A_CHAPTER = 4
+METADATA = {
+    'kernelspec': {
+        'display_name': 'Python 3',
+        'language': 'python',
+        'name': 'python3',
+    },
+    'language_info': {'name': 'python'},
+}
 
 
 class Failure(Exception):
@@ -167,15 +176,7 @@ def key_of(notebook):
 
 def store(root, page, notebook, key):
     """Write an executed notebook; d2lbook must find it the newer one."""
-    notebook.metadata = {
-        'kernelspec': {
-            'display_name': 'Python 3',
-            'language': 'python',
-            'name': 'python3',
-        },
-        'language_info': {'name': 'python'},
-        'book': {'key': key},
-    }
+    notebook.metadata = {**METADATA, 'book': {'key': key}}
     target = book.executed(root, page)
     text = nbformat.writes(notebook) + '\n'
     if not target.exists() or target.read_text(encoding='utf-8') != text:
@@ -259,9 +260,7 @@ def kernel_environment(root, scratch, threads):
     """Return the variables of a chapter's process."""
     environment = dict(os.environ)
     for name in ('VOC_ROOT', 'BACKBONE'):  # chapters run in another folder
-        value = Path(environment.get(name, '')).expanduser()
-        if environment.get(name) and value.exists():
-            environment[name] = str(value.resolve())
+        make_absolute(environment, name)
     paths = [str(root), environment.get('PYTHONPATH', '')]
     cache = root / '_build' / 'cache'
     environment |= {
@@ -276,6 +275,13 @@ def kernel_environment(root, scratch, threads):
         'PYDEVD_DISABLE_FILE_VALIDATION': '1',
     }
     return environment
+
+
+def make_absolute(environment, name):
+    """Make a variable that names a file or folder hold in any folder."""
+    value = Path(environment.get(name, '')).expanduser()
+    if environment.get(name) and value.exists():
+        environment[name] = str(value.resolve())
 
 
 # Makes what chapters only want to find, and says how many cores there are.

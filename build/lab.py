@@ -1,0 +1,94 @@
+"""Open the chapters as notebooks in JupyterLab, on this machine only.
+
+Usage: python build/lab.py [what JupyterLab takes, such as --no-browser]
+
+The notebooks are copies in notebooks/. A copy that you changed is yours: it
+is never overwritten. Delete it, and the next start brings the book's back.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import book
+import readable
+import run_chapters
+
+import nbformat
+
+NOTEBOOKS = 'notebooks'
+COPIES = '.copies.json'  # {file: hash of what we wrote}
+SETTINGS = Path(__file__).with_name('lab_settings.py')
+
+
+def notebook_of(root, page, found):
+    """Return a chapter as a notebook: with its outputs, if they fit."""
+    notebook = book.read_page(root / page)
+    old = run_chapters.stored(book.executed(root, page))
+    if old and meanings(old) == meanings(notebook):
+        run_chapters.graft(notebook, old)
+    notebook.metadata = run_chapters.METADATA
+    return readable.make_readable(notebook, found)
+
+
+def meanings(notebook):
+    """Return what a notebook's code says, cell by cell."""
+    cells = book.code_cells(notebook)
+    return [run_chapters.meaning(cell.source) for cell in cells]
+
+
+def copy_chapters(root):
+    """Refresh notebooks/; return the copies that were left as they are."""
+    folder = root / NOTEBOOKS
+    folder.mkdir(exist_ok=True)
+    record = folder / COPIES
+    ours = json.loads(record.read_text()) if record.exists() else {}
+    found, kept = readable.targets(root), []
+    for page in book.chapters(root):
+        notebook = notebook_of(root, page, found)
+        target = folder / f'{page.stem}.ipynb'
+        text = nbformat.writes(notebook) + '\n'
+        if target.exists() and hash_of(target.read_text()) not in (
+            ours.get(target.name),
+            hash_of(text),
+        ):
+            kept.append(target)
+            continue
+        book.write_whole(target, text)
+        ours[target.name] = hash_of(text)
+    book.write_whole(record, json.dumps(ours, indent=1) + '\n')
+    return kept
+
+
+def hash_of(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def main(*options):
+    """Copy the chapters and become JupyterLab."""
+    for path in copy_chapters(book.ROOT):
+        print(
+            f'{NOTEBOOKS}/{path.name} has changes of yours and is kept; '
+            "delete it to get the book's"
+        )
+    first = book.chapters(book.ROOT)[0]
+    command = [sys.executable, '-m', 'jupyterlab', f'--config={SETTINGS}']
+    if os.geteuid() == 0:
+        command.append('--allow-root')  # which Jupyter otherwise refuses
+    os.environ['PYTHONPATH'] = os.pathsep.join(
+        filter(None, [str(book.ROOT), os.environ.get('PYTHONPATH')])
+    )
+    for name in ('VOC_ROOT', 'BACKBONE'):  # notebooks run in their folder
+        run_chapters.make_absolute(os.environ, name)
+    sys.stdout.flush()
+    os.chdir(book.ROOT)
+    os.execv(
+        sys.executable,
+        [*command, *options, f'{NOTEBOOKS}/{first.stem}.ipynb'],
+    )
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

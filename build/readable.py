@@ -1,0 +1,71 @@
+"""Turn d2lbook's marks into text that reads well in a notebook.
+
+On the pages Sphinx numbers and links figures, formulas and chapters; a
+notebook has no Sphinx, so the numbers are worked out here, in the same way:
+figure 2.1 is the first with a caption in chapter 2.
+"""
+
+import re
+
+import book
+
+LABEL = re.compile(r'^:label:`([^`]+)`[ \t]*\n?', re.M)
+HEADING = re.compile(r'^(#+) (.+)\n:label:`([^`]+)`', re.M)
+FIGURE = re.compile(
+    r'^!\[(?P<caption>[^]]+)\]\((?P<file>[^)]+)\)'
+    r'(?:\n:width:`[^`]*`)?(?:\n:label:`(?P<label>[^`]+)`)?',
+    re.M,
+)
+TABLE = re.compile(
+    r'^:(?P<caption>[^:`\n][^`\n]*)\n\n(?P<rows>(?:\|.*\n?)+)'
+    r'(?:\n?:label:`(?P<label>[^`]+)`)?',
+    re.M,
+)
+EQUATION = re.compile(r'\$\$\n:eqlabel:`([^`]+)`')
+REFERENCE = re.compile(r':(?:numref|ref|eqref):`([^`]+)`')
+
+
+def targets(root):
+    """Return {label: how a notebook refers to it} for the whole book."""
+    found = {}
+    for number, page in enumerate(book.chapters(root), 1):
+        text = (root / page).read_text(encoding='utf-8')
+        for marks, title, label in HEADING.findall(text):
+            link = f'{page.stem}.ipynb'
+            if len(marks) == 1:
+                found[label] = f'[Chapter {number}]({link})'
+            else:
+                anchor = title.replace(' ', '-')
+                found[label] = f'[«{title}»]({link}#{anchor})'
+        for kind, pattern in (('Fig.', FIGURE), ('Table', TABLE)):
+            for place, match in enumerate(pattern.finditer(text), 1):
+                name = f'{kind} {number}.{place}'
+                found[match['label'] or match['caption']] = name
+        for place, label in enumerate(EQUATION.findall(text), 1):
+            found[label] = f'({number}.{place})'
+    return found
+
+
+def readable(text, found):
+    """Return a Markdown cell's text without marks."""
+
+    def named(match):
+        name = found.get(match['label'] or match['caption'], '')
+        return f'**{name}** {match["caption"]}'
+
+    text = FIGURE.sub(lambda m: f'![]({m["file"]})\n\n{named(m)}', text)
+    text = TABLE.sub(lambda m: f'{named(m)}\n\n{m["rows"]}', text)
+    text = EQUATION.sub(
+        lambda m: rf'\tag{{{found.get(m[1], "").strip("()")}}}$$', text
+    )
+    text = REFERENCE.sub(lambda m: found.get(m[1], m[1]), text)
+    text = re.sub(r':cite:`([^`]+)`', r'[\1]', text)
+    return LABEL.sub('', text)
+
+
+def make_readable(notebook, found):
+    """Replace the marks in all Markdown cells of a notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type == 'markdown':
+            cell.source = readable(cell.source, found)
+    return notebook
