@@ -78,8 +78,9 @@ def digest():
 
 # ------------------------------------------------------- reStructuredText
 def mend_source(app, docname, source):
-    """Undo what nbconvert and d2lbook did to outputs and equations."""
-    source[0] = label_equations(literal_outputs(source[0]))
+    """Undo what nbconvert, pandoc and d2lbook did to the text."""
+    text = literal_outputs(source[0])
+    source[0] = split_emphasis(label_equations(text))
 
 
 def literal_outputs(text):
@@ -93,6 +94,33 @@ def label_equations(text):
     """Move a label below a formula to where reStructuredText wants it."""
     block = r'^\.\. math::\n\n+((?:   .*\n)+?)(   :label: \S+)$'
     return re.sub(block, r'.. math::\n\2\n\n\1', text, flags=re.M)
+
+
+def split_emphasis(text):
+    """Take formulas and references out of bold and italic text.
+
+    reStructuredText knows no markup inside markup: `**the :math:`p` here**`
+    becomes `**the** :math:`p` **here**`.
+    """
+    role = r':\w+:`[^`]+`'
+    text_or_role = rf'(?:[^*`]|{role})*?'
+    emphasis = (
+        rf'(?<![\w*])(\*\*?)(?=\S)({text_or_role}{role}{text_or_role})'
+        r'(?<=\S)\1(?![\w*])'
+    )
+
+    def split(found):
+        stars, inside = found.groups()
+        joined = ''
+        for i, word in enumerate(re.split(rf'(\s*{role}\s*)', inside)):
+            if word and i % 2 == 0:
+                word = f'{stars}{word}{stars}'
+            if joined and word and not re.search(r'\s', joined[-1] + word[0]):
+                joined += '\\ '  # a role may not touch a word
+            joined += word
+        return joined
+
+    return re.sub(emphasis, split, text)
 
 
 # ----------------------------------------------------------- the document

@@ -28,7 +28,7 @@ DATA = r"""# A Chapter of Data
 
 We follow :cite:`Everingham2010` and call the class of a pixel
 $y_{ij} \in \{0, \ldots, C-1\}$. See :numref:`ch_tconv`, :eqref:`eq_size`,
-:numref:`fig_squares` and :numref:`tbl_splits`.
+:numref:`fig_squares` and :numref:`tbl_splits`. **A formula, $p$, in bold.**
 
 ```{.python .input}
 print('tricky')

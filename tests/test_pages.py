@@ -320,6 +320,11 @@ def test_output_of_each_kind(data):
     assert data.select_one('p.demo b').get_text() == 'code'
 
 
+def test_formula_in_bold(data):
+    bold = [part.get_text() for part in data.p.select('strong')]
+    assert bold == ['A formula,', ', in bold.']
+
+
 def test_numbers_and_references(data, small):
     prose = data.p.get_text()
     assert '(Everingham et al., 2010)' in prose
