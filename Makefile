@@ -1,5 +1,6 @@
 # The commands of the book; README.md explains them.
-# BOX=gpu uses the GPU environment; PYTHON=... names the Python to start from.
+# BOX=gpu uses the GPU environment, PYTHON=... a certain Python to start from,
+# TESTS=tests/test_data.py some of the tests, ARGS=--no-browser is for the lab.
 BOX ?= cpu
 RUN = @build/setup.sh $(BOX)
 
@@ -7,13 +8,13 @@ html: ## build the book into _build/html
 	$(RUN) build/make_html.py
 
 test: ## run the tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(TESTS)
 
 test-mxnet2: ## run the tests of the code on MXNet 2
-	@build/setup.sh mxnet2 -m pytest
+	@build/setup.sh mxnet2 -m pytest $(TESTS)
 
 lab: ## open the chapters in JupyterLab
-	$(RUN) build/lab.py
+	$(RUN) build/lab.py $(ARGS)
 
 lint: ## check the style of all code, that of the chapters too
 	$(RUN) build/lint.py
