@@ -906,7 +906,7 @@ def _scatter(rng, background, palette, makers, count, rows, sizes):
             )
 
 
-def draw_background(rng, palette, height, width, with_shore=None, clutter=1.0):
+def draw_background(rng, palette, height, width, with_shore=None, clutter=0.6):
     """Draw a background with unlabelled shapes: a `Background`."""
     indoors = rng.random() < 0.3
     horizon = height * rng.uniform(0.35, 0.7)
@@ -1053,7 +1053,7 @@ def _arrange(rng, names, background):
     for name in names:
         for _ in range(25):
             length = min(height, width) * math.exp(
-                rng.uniform(math.log(0.22), math.log(0.95))
+                rng.uniform(math.log(0.24), math.log(0.85))
             )
             stencil = _try_place(rng, name, length, background)
             if stencil is None:
@@ -1117,7 +1117,7 @@ def draw_scene(rng, height, width):
     """Draw a scene: photo uint8 (height, width, 3), label (height, width)."""
     palette = Palette(rng)
     names = rng.choice(
-        list(CLASSES), rng.choice((1, 2, 3, 4), p=(0.3, 0.3, 0.25, 0.15))
+        list(CLASSES), rng.choice((1, 2, 3, 4), p=(0.15, 0.3, 0.3, 0.25))
     )
     background = draw_background(
         rng,
@@ -1143,7 +1143,7 @@ def thumbnail(rng, size=96, background_share=1 / 7):
     """
     palette = Palette(rng)
     # A thumbnail shows a part of a scene, so a part of its clutter.
-    background = draw_background(rng, palette, size, size, clutter=0.4)
+    background = draw_background(rng, palette, size, size, clutter=0.25)
     name = list(CLASSES)[rng.integers(len(CLASSES))]
     index = CLASSES[name]
     if rng.random() < background_share:
