@@ -1250,8 +1250,6 @@ def _render(fig, alt, photo=False):
             )
         # Without the lines of XML before it, a drawing can stand in HTML.
         return data.getvalue()[data.getvalue().index(b'<svg') :]
-    from PIL import Image
-
     fig.savefig(
         data,
         format='png',
@@ -1303,13 +1301,11 @@ def _show(fig, alt, photo=False):
 
 def _as_picture(image):
     """Check one image and return it as uint8 NumPy, H x W or H x W x 3."""
-    import numpy
-
-    if hasattr(image, 'mode') and hasattr(image, 'convert'):  # Pillow
+    if isinstance(image, Image.Image):
         image = image.convert('L' if image.mode in ('1', 'L') else 'RGB')
     elif hasattr(image, 'asnumpy'):  # MXNet
         image = image.asnumpy()
-    image = numpy.asarray(image)
+    image = onp.asarray(image)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
@@ -1317,6 +1313,8 @@ def _as_picture(image):
             'an image has the shape height x width or height x width x 3, '
             f'not {image.shape}'
         )
+    if image.size == 0:
+        raise ValueError(f'an image of shape {image.shape} is empty')
     if image.dtype == bool or image.dtype.kind == 'f':
         # Half a grey level of room: interpolation rounds.
         if not (image.min() >= -0.002 and image.max() <= 1.002):
@@ -1324,7 +1322,7 @@ def _as_picture(image):
                 'a float image has values from 0 to 1, '
                 f'not from {image.min():g} to {image.max():g}'
             )
-        image = numpy.rint(numpy.clip(image, 0, 1) * 255)
+        image = onp.rint(onp.clip(image, 0, 1) * 255)
     elif image.min() < 0 or image.max() > 255:
         raise ValueError(
             'an integer image has values from 0 to 255, '
@@ -1517,14 +1515,12 @@ def show_matrix(matrix, alt, titles=None, digits=3, size=0.42):
     Raises:
         ValueError: an array that is no matrix; another number of titles.
     """
-    import numpy
-
     matrices = matrix if isinstance(matrix, list | tuple) else [matrix]
     titles = [titles] if isinstance(titles, str) else titles
     if titles is not None and len(titles) != len(matrices):
         raise ValueError(f'{len(titles)} titles for {len(matrices)} matrices')
     matrices = [
-        numpy.asarray(m.asnumpy() if hasattr(m, 'asnumpy') else m, float)
+        onp.asarray(m.asnumpy() if hasattr(m, 'asnumpy') else m, float)
         for m in matrices
     ]
     for m in matrices:

@@ -1,0 +1,187 @@
+"""The helpers that draw: what they show, and what they refuse."""
+
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from xml.etree import ElementTree
+
+import utils
+
+import numpy
+import pytest
+from mxnet import np
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Collect (bytes, alternative text, is it a photo) of what is shown."""
+    pictures = []
+
+    def show(fig, alt, photo=False):
+        pictures.append((utils._render(fig, alt, photo), alt, photo))
+
+    monkeypatch.setattr(utils, '_show', show)
+    return pictures
+
+
+def texts(svg):
+    """All texts of a drawing."""
+    return [''.join(e.itertext()) for e in ElementTree.fromstring(svg).iter()]
+
+
+def random_image(*shape):
+    return numpy.random.RandomState(0).rand(*shape)
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        random_image(20, 30, 3),
+        (random_image(20, 30, 3) * 255).astype('uint8'),
+        (random_image(20, 30) * 255).astype('int64'),
+        random_image(20, 30) > 0.5,
+        random_image(20, 30, 1).astype('float32'),
+        np.array(random_image(20, 30, 3)),
+        np.array(random_image(20, 30)).astype('uint8'),
+        Image.new('P', (30, 20)),
+        Image.new('RGBA', (30, 20)),
+        Image.new('L', (30, 20)),
+    ],
+)
+def test_show_images_takes(shown, image):
+    assert utils.show_images([image] * 3, 2, 2, scale=1) is None
+    data, alt, photo = shown[0]
+    assert photo and alt
+    picture = Image.open(BytesIO(data))
+    assert picture.format == 'JPEG' and picture.mode == 'RGB'
+    assert picture.info['comment'].decode() == alt
+
+
+def test_show_images_keeps_colours_and_places(shown):
+    red, blue = (numpy.zeros((10, 10, 3), 'uint8') for _ in range(2))
+    red[:, :, 0] = blue[:, :, 2] = 255
+    utils.show_images([red, blue], 1, 2, alt='Red beside blue.')
+    picture = numpy.asarray(Image.open(BytesIO(shown[0][0]))).astype(int)
+    height, width, _ = picture.shape
+    left, right = (picture[height // 2, width * n // 4] for n in (1, 3))
+    assert abs(left - (255, 0, 0)).max() < 12
+    assert abs(right - (0, 0, 255)).max() < 12
+    assert (picture[0, 0] > 250).all()  # on a white card
+
+
+def test_show_images_is_at_most_1400_wide(shown):
+    utils.show_images([random_image(9, 9)] * 8, 1, 8, scale=2)
+    assert Image.open(BytesIO(shown[0][0])).width <= 1400
+
+
+@pytest.mark.parametrize(
+    'count, rows, cols', [(0, 1, 1), (5, 2, 2), (2, 1, 1), (1, 0, 3)]
+)
+def test_show_images_refuses_what_does_not_fit(shown, count, rows, cols):
+    with pytest.raises(ValueError, match=f'{count} images do not fit'):
+        utils.show_images([random_image(4, 4)] * count, rows, cols)
+    assert not shown
+
+
+@pytest.mark.parametrize(
+    'image, message',
+    [
+        (numpy.zeros((3, 8, 8)), r'not \(3, 8, 8\)'),
+        (numpy.zeros(5), r'not \(5,\)'),
+        (numpy.full((4, 4), 200.0), 'values from 0 to 1'),
+        (numpy.full((4, 4), -1), 'values from 0 to 255'),
+        (numpy.full((4, 4), numpy.nan), 'values from 0 to 1'),
+        (numpy.zeros((0, 4)), 'empty'),
+    ],
+)
+def test_show_images_refuses_what_is_no_image(shown, image, message):
+    with pytest.raises(ValueError, match=message):
+        utils.show_images([image], 1, 1)
+
+
+def test_show_images_refuses_other_titles(shown):
+    with pytest.raises(ValueError, match='2 titles for 1 images'):
+        utils.show_images([random_image(4, 4)], 1, 1, titles=['a', 'b'])
+
+
+def test_plot(shown):
+    utils.plot(
+        range(3),
+        {'loss': [3, 2, 1], 'other': ([0, 2], np.array([1, 2]))},
+        'epoch',
+        'value',
+        alt='Two curves & a test.',
+    )
+    data, _, photo = shown[0]
+    assert not photo
+    assert {'loss', 'other', 'epoch', 'value'} <= set(texts(data))
+    assert 'Two curves & a test.' in texts(data)
+
+
+def test_plot_refuses_another_number_of_values(shown):
+    with pytest.raises(ValueError, match="curve 'loss': 2 values at 3"):
+        utils.plot(range(3), {'loss': [1, 2]}, 'x', 'y', alt='A curve.')
+
+
+def test_plot_bars(shown):
+    utils.plot_bars(['cat', 'dog'], [1, 2000], 'pixels', alt='Two bars.')
+    assert {'cat', 'dog', '1', '2,000', 'pixels'} <= set(texts(shown[0][0]))
+    with pytest.raises(ValueError, match='1 values for 2 names'):
+        utils.plot_bars(['cat', 'dog'], [1], 'pixels', alt='Bars.')
+
+
+def test_show_matrix_writes_the_numbers(shown):
+    utils.show_matrix(
+        [np.array([[1.5, -2]]), numpy.array([[0, 1 / 3]])],
+        alt='Two matrices.',
+        titles=['A', 'B'],
+    )
+    minus = '\N{MINUS SIGN}2'
+    assert {'1.5', minus, '0', '0.333', 'A', 'B'} <= set(texts(shown[0][0]))
+    utils.show_matrix(numpy.array([[0.5625]]), alt='One.', digits=4)
+    assert '0.5625' in texts(shown[1][0])
+    utils.show_matrix(numpy.array([[7]]), alt='Plain.', digits=0)
+    assert '7' not in texts(shown[2][0])
+
+
+def test_show_matrix_refuses(shown):
+    with pytest.raises(ValueError, match='a matrix has two axes'):
+        utils.show_matrix(numpy.zeros((1, 1, 3)), alt='No matrix.')
+    with pytest.raises(ValueError, match='1 titles for 2 matrices'):
+        utils.show_matrix([numpy.eye(2)] * 2, alt='Two.', titles=['one'])
+
+
+@pytest.mark.parametrize('alt', ['', ' ', None])
+def test_every_picture_needs_its_sentence(alt):
+    with pytest.raises(ValueError, match='alt must say'):
+        utils.plot(None, {'a': [1]}, 'x', 'y', alt=alt)
+
+
+def test_the_same_picture_gives_the_same_bytes(shown):
+    for _ in range(2):
+        utils.show_matrix(numpy.eye(3), alt='A unit matrix.')
+        utils.show_images([random_image(5, 5, 3)], 1, 1, alt='Noise.')
+    assert shown[0] == shown[2] and shown[1] == shown[3]
+    assert b'20' + b'26-' not in shown[0][0]  # no date
+
+
+def test_a_script_without_display_draws_in_silence():
+    """And importing utils does not import matplotlib."""
+    code = (
+        'import sys, utils\n'
+        'assert "matplotlib" not in sys.modules\n'
+        'utils.plot(None, {"a": [1, 2]}, "x", "y", alt="A line.")\n'
+        'assert "matplotlib.pyplot" not in sys.modules\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-W', 'error::UserWarning', '-c', code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ''
