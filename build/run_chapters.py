@@ -134,11 +134,17 @@ def _folders(place):
     return sorted(path for path in place.iterdir() if path.is_dir())
 
 
+def code_of(notebook):
+    """Return the code of all cells."""
+    return '\n'.join(cell.source for cell in book.code_cells(notebook))
+
+
 class Keys:
     """Works out, for each page, the digest of all that its outputs rest on."""
 
     def __init__(self, root):
-        self.surroundings = [FORMAT, packages(), data_set(root)]
+        self.surroundings = [FORMAT, packages()]
+        self.data = data_set(root)
         self.modules = {
             path.stem: path.read_text(encoding='utf-8')
             for path in (root / 'utils.py', root / save.TARGET)
@@ -150,13 +156,13 @@ class Keys:
         cells = [cell.source for cell in book.code_cells(page)]
         if not cells:
             return digest(FORMAT)
-        code = '\n'.join(cells)
+        code = code_of(page)
         rests_on = [*self.surroundings, *map(meaning, cells)]
         imported = modules_of(code)
         if 'segbook' in imported and 'segbook' in self.modules:
             rests_on.append(borrowed(code, self.modules['segbook']))
         if imported & {'utils', 'segbook'} and 'utils' in self.modules:
-            rests_on.append(meaning(self.modules['utils']))
+            rests_on += [meaning(self.modules['utils']), self.data]
         return digest(*rests_on)
 
 
@@ -174,9 +180,14 @@ def key_of(notebook):
     return notebook and notebook.metadata.get('book', {}).get('key')
 
 
-def store(root, page, notebook, key):
+def set_key(notebook, key):
+    """Give a notebook its key, and no other metadata than all have."""
+    notebook.metadata = nbformat.from_dict({**METADATA, 'book': {'key': key}})
+
+
+def store(root, page, notebook):
     """Write an executed notebook; d2lbook must find it the newer one."""
-    notebook.metadata = {**METADATA, 'book': {'key': key}}
+    set_key(notebook, key_of(notebook))  # nbclient adds to the metadata
     target = book.executed(root, page)
     text = nbformat.writes(notebook) + '\n'
     if not target.exists() or target.read_text(encoding='utf-8') != text:
@@ -219,7 +230,7 @@ async def execute(page, notebook, scratch, environment):
     client = NotebookClient(
         notebook,
         km=Kernel(connection_file=str(sockets)),
-        timeout=None,
+        timeout=None,  # a cell may train for as long as it takes
         record_timing=False,
         coalesce_streams=True,
     )
@@ -287,24 +298,27 @@ def make_absolute(environment, name):
 # Makes what chapters only want to find, and says how many cores there are.
 PREPARE = """
 import os
+import sys
 import utils
 import matplotlib.font_manager
-for make in ('voc_root', 'backbone_file'):
-    getattr(utils, make, str)()
+for make in sys.argv[1:]:
+    getattr(utils, make)()
 print(os.environ.get('OMP_NUM_THREADS', '1'))
 """
 
 
-def prepare(root, scratch):
-    """Make data set, backbone and caches; return the number of cores."""
+def prepare(root, scratch, code):
+    """Make the data, weights and caches for code; return how many cores."""
     if not (root / 'utils.py').exists():
         return os.cpu_count()
+    makers = {'voc_root': 'utils.voc_root', 'backbone_file': 'backbone'}
+    needed = [make for make, sign in makers.items() if sign in code]
     environment = kernel_environment(root, scratch, '')
     if 'OMP_NUM_THREADS' in os.environ:
         environment['OMP_NUM_THREADS'] = os.environ['OMP_NUM_THREADS']
     else:
         del environment['OMP_NUM_THREADS']
-    command = [sys.executable, '-c', PREPARE]
+    command = [sys.executable, '-c', PREPARE, *needed]
     done = subprocess.run(
         command, env=environment, cwd=root, stdout=subprocess.PIPE, text=True
     )
@@ -313,7 +327,7 @@ def prepare(root, scratch):
     return int(done.stdout.split()[-1])
 
 
-async def execute_all(root, todo, scratch, keys):
+async def execute_all(root, todo, scratch):
     """Execute the chapters in todo: {page: notebook}; return failures.
 
     MXNet spreads each operation over all threads it is given, so chapters
@@ -321,24 +335,25 @@ async def execute_all(root, todo, scratch, keys):
     chapter runs at a time, with all of them. A GPU has one memory: there,
     too, one after the other. The longest code goes first.
     """
-    cores = prepare(root, scratch)
+    code = '\n'.join(map(code_of, todo.values()))
+    cores = prepare(root, scratch, code)
     alone = cores < 2 * THREADS_A_CHAPTER or shutil.which('nvidia-smi')
     workers = 1 if alone else min(cores // THREADS_A_CHAPTER, len(todo))
     environment = kernel_environment(root, scratch, max(1, cores // workers))
     turn = asyncio.Semaphore(workers)
 
-    async def one(page, notebook, key):
+    async def one(page, notebook):
         async with turn:
             print(f'{page}: running', flush=True)
             start = time.monotonic()
             await execute(page, notebook, scratch, environment)
             blemishes.check(page, notebook, [root, scratch, Path.home()])
-            store(root, page, notebook, key)
+            store(root, page, notebook)
             print(f'{page}: {time.monotonic() - start:.0f} s', flush=True)
 
-    longest = sorted(todo, key=lambda page: -len(str(todo[page])))
+    longest = sorted(todo, key=lambda page: -len(code_of(todo[page])))
     results = await asyncio.gather(
-        *(one(page, todo[page], keys[page]) for page in longest),
+        *(one(page, todo[page]) for page in longest),
         return_exceptions=True,
     )
     known = (Failure, blemishes.Blemish)
@@ -365,33 +380,44 @@ def only_one(root):
         yield
 
 
+def plan(root, names=()):
+    """Decide what to do; return (to run, already done), {page: notebook}.
+
+    Each notebook knows its key. Those already done have their outputs.
+    """
+    find, todo, done = Keys(root), {}, {}
+    for page in book.pages(root):
+        if names and page.stem not in names:
+            continue
+        notebook = book.read_page(root / page)
+        old = stored(book.executed(root, page))
+        set_key(notebook, find.of(notebook))
+        if key_of(notebook) == key_of(old):
+            graft(notebook, old)
+            done[page] = notebook
+        elif book.code_cells(notebook):
+            todo[page] = notebook
+        else:
+            done[page] = notebook
+    return todo, done
+
+
 def run(root=book.ROOT, names=()):
     """Bring the executed notebooks up to date. Raises Failure."""
     try:
         save.save(root)
     except save.CannotSave as error:
         raise Failure(str(error)) from None
-    pages = book.pages(root)
-    unknown = set(names) - {page.stem for page in pages}
+    unknown = set(names) - {page.stem for page in book.pages(root)}
     if unknown:
         raise Failure(f'no such chapter: {", ".join(sorted(unknown))}')
-    find, todo, keys = Keys(root), {}, {}
-    for page in pages:
-        if names and page.stem not in names:
-            continue
-        notebook = book.read_page(root / page)
-        old = stored(book.executed(root, page))
-        keys[page] = find.of(notebook)
-        if keys[page] == key_of(old):
-            graft(notebook, old)
-        elif book.code_cells(notebook):
-            todo[page] = notebook
-            continue
-        store(root, page, notebook, keys[page])
+    todo, done = plan(root, names)
+    for page, notebook in done.items():
+        store(root, page, notebook)
     if not todo:
         return
     with tempfile.TemporaryDirectory(prefix='book-') as scratch:
-        failures = asyncio.run(execute_all(root, todo, Path(scratch), keys))
+        failures = asyncio.run(execute_all(root, todo, Path(scratch)))
     if failures:
         raise Failure('\n\n'.join(failures))
 

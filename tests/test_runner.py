@@ -1,0 +1,504 @@
+"""The builder of the book, tried on a tiny book in a folder with a space."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import blemishes
+import book
+import lab
+import make_html
+import readable
+import run_chapters
+import save
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+CONFIG = '[build]\nnotebooks = index.md chapters/*.md\n'
+INDEX = '# Tiny\n\n```toc\n\nchapters/one\nchapters/two\nchapters/three\n```\n'
+UTILS = 'def double(x):\n    return 2 * x\n'
+ONE = """# One
+:label:`ch_one`
+
+Prose, and :numref:`ch_two`.
+
+```{.python .input}
+import utils
+
+
+def four():  #@save
+    return utils.double(2)
+
+
+four()
+```
+"""
+TWO = """# Two
+:label:`ch_two`
+
+```{.python .input}
+import segbook
+
+print(segbook.four())
+```
+
+The end.
+
+```{.python .input}
+'last'
+```
+"""
+# A note of each time that it runs; a nap if the test asks for one. The text
+# try_all_gpus makes d2lbook's scheduler want two GPUs.
+THREE = """# Three
+
+```{.python .input}
+import os, time
+
+with open(os.environ.get('NOTES', os.devnull), 'a') as notes:
+    print(os.getpid(), file=notes)
+time.sleep(float(os.environ.get('NAP', 0)))
+'try_all_gpus'
+```
+"""
+PAGES = {'one': ONE, 'two': TWO, 'three': THREE}
+
+
+@pytest.fixture(scope='module')
+def caches(tmp_path_factory):
+    """matplotlib's list of fonts, made once for all tiny books."""
+    return tmp_path_factory.mktemp('caches')
+
+
+@pytest.fixture
+def tiny(tmp_path, caches, root):
+    """Write a book of three chapters that runs in seconds."""
+    folder = tmp_path / 'a tiny book'
+    for name in ('chapters', '_build'):
+        (folder / name).mkdir(parents=True)
+    (folder / '_build' / 'cache').symlink_to(caches)
+    (folder / 'config.ini').write_text(CONFIG)
+    (folder / 'index.md').write_text(INDEX)
+    (folder / 'utils.py').write_text(UTILS)
+    for name, text in PAGES.items():
+        (folder / 'chapters' / f'{name}.md').write_text(text)
+    shutil.copytree(
+        root / 'build',
+        folder / 'build',
+        ignore=shutil.ignore_patterns('static', 'book_pages.py', '__pyc*'),
+    )
+    return folder
+
+
+@pytest.fixture
+def finished(tiny):
+    """A tiny book whose chapters have run."""
+    run_chapters.run(tiny)
+    return tiny
+
+
+def change(folder, name, old, new):
+    path = folder / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def outdated(folder):
+    """Return the names of the chapters that would run."""
+    save.save(folder)
+    return sorted(page.stem for page in run_chapters.plan(folder)[0])
+
+
+def outputs(folder, name):
+    notebook = nbformat.read(
+        folder / f'_build/eval/chapters/{name}.ipynb', as_version=4
+    )
+    return [
+        output.get('text') or output.data['text/plain']
+        for cell in book.code_cells(notebook)
+        for output in cell.outputs
+    ]
+
+
+def start(folder, script='run_chapters', **variables):
+    """Run a script of the builder in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, f'build/{script}.py'],
+        cwd=folder,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+# ------------------------------------------------------- What runs, and when
+def test_only_what_changed_in_content_runs(finished):
+    assert outputs(finished, 'one') == ['4']
+    assert outputs(finished, 'two') == ['4\n', "'last'"]
+    assert outdated(finished) == []
+
+    for path in [*finished.glob('*.py'), *finished.glob('chapters/*')]:
+        os.utime(path, (time.time() + 5,) * 2)
+    assert outdated(finished) == []
+
+    change(finished, 'chapters/one.md', 'four()\n```', 'four()  # 4\n```')
+    change(finished, 'utils.py', 'return', '# twice\n    return')
+    assert outdated(finished) == []
+
+    change(finished, 'chapters/two.md', "'last'", "'end'")
+    assert outdated(finished) == ['two']
+    change(finished, 'chapters/two.md', "'end'", "'last'")
+    assert outdated(finished) == []
+
+    change(finished, 'chapters/one.md', 'double(2)', 'double(3)')
+    assert outdated(finished) == ['one', 'two']
+    change(finished, 'chapters/one.md', 'double(3)', 'double(2)')
+
+    change(finished, 'utils.py', '2 * x', 'x + x')
+    assert outdated(finished) == ['one', 'two']
+
+
+def test_data_and_packages_count_too(finished, monkeypatch, tmp_path):
+    photos = tmp_path / 'JPEGImages'
+    photos.mkdir()
+    monkeypatch.setenv('VOC_ROOT', str(tmp_path))
+    assert outdated(finished) == ['one', 'two']
+    before = run_chapters.data_set(finished)
+    (photos / 'a.jpg').write_text('new')
+    assert run_chapters.data_set(finished) != before
+    monkeypatch.undo()
+    assert outdated(finished) == []
+
+    (finished / 'build' / 'scenes.py').write_text('other scenes')
+    assert outdated(finished) == ['one', 'two']
+    monkeypatch.setattr(run_chapters, 'packages', lambda: ['other'])
+    assert outdated(finished) == ['one', 'three', 'two']
+
+
+def test_new_prose_takes_over_the_outputs(finished, capsys):
+    change(finished, 'chapters/one.md', 'Prose', 'Better prose')
+    change(finished, 'chapters/one.md', 'four()\n```', 'four()  # 4\n```')
+    capsys.readouterr()
+    run_chapters.run(finished)
+    assert capsys.readouterr().out == ''
+    stored = book.executed(finished, book.pages(finished)[1]).read_text()
+    assert 'Better prose' in stored
+    assert 'four()  # 4' in stored
+    assert outputs(finished, 'one') == ['4']
+
+
+def test_a_second_run_leaves_the_notebooks_alone(finished):
+    paths = sorted(finished.glob('_build/eval/**/*.ipynb'))
+    before = [(path.read_bytes(), path.stat().st_mtime) for path in paths]
+    run_chapters.run(finished)
+    assert before == [(p.read_bytes(), p.stat().st_mtime) for p in paths]
+    shutil.rmtree(finished / '_build' / 'eval')
+    run_chapters.run(finished)
+    assert [b for b, _ in before] == [path.read_bytes() for path in paths]
+
+
+# --------------------------------------------------------------- What fails
+def test_a_failing_cell_is_named_and_shown_once(tiny):
+    change(tiny, 'chapters/two.md', "'last'", '1 / 0  # no')
+    (tiny / 'chapters/three.md').write_text('# Three\n\nOnly words.\n')
+    process = start(tiny)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert 'chapters/two.md, code cell 2 (`1 / 0  # no`)' in err
+    assert err.count('ZeroDivisionError: division by zero') == 1
+    assert err.count('Traceback') == 1
+    assert '\x1b' not in out + err
+    assert outdated(tiny) == ['two']
+
+
+def test_a_dying_kernel_is_named(tiny):
+    change(tiny, 'chapters/three.md', 'time.sleep', 'os._exit(1)  # ')
+    with pytest.raises(run_chapters.Failure, match='three.md, code cell 1'):
+        run_chapters.run(tiny, ['three'])
+    assert 'three' in outdated(tiny)
+
+
+def test_a_line_on_stderr_stops_the_build(tiny, monkeypatch):
+    """Also one that a library in C wrote, past Python."""
+    change(tiny, 'chapters/three.md', "'try", "os.write(2, b'oops')\n'try")
+    with monkeypatch.context() as patch:
+        # ipykernel does not catch such lines inside pytest.
+        patch.delenv('PYTEST_CURRENT_TEST')
+        with pytest.raises(run_chapters.Failure) as caught:
+            run_chapters.run(tiny, ['three'])
+    assert 'three.md, code cell 1' in str(caught.value)
+    assert 'stderr: oops' in str(caught.value)
+    assert 'three' in outdated(tiny)
+
+
+def test_an_unknown_chapter(tiny):
+    with pytest.raises(run_chapters.Failure, match='no such chapter: four'):
+        run_chapters.run(tiny, ['four'])
+
+
+@pytest.mark.parametrize(
+    'output',
+    [
+        new_output('stream', name='stderr', text='oops\n'),
+        new_output('stream', text='x.py:1: UserWarning: no\n'),
+        new_output('stream', text='10%|# | 1/10\r20%|## | 2/10\n'),
+        new_output('stream', text='a\rb'),
+        new_output('stream', text='2026-11-21 made\n'),
+        new_output('stream', text='Sat Nov 21 10:09:12 UTC 2026'),
+        new_output('display_data', {'text/html': '<p>21 Nov 2026</p>'}),
+        new_output('display_data', {'image/svg+xml': '<date>2026-01-02T1'}),
+        new_output('execute_result', {'text/plain': "'/home/me/x'"}),
+        new_output('display_data', {blemishes.WIDGET: {'model_id': '1'}}),
+    ],
+)
+def test_what_a_reader_would_stumble_over(output):
+    cells = [new_code_cell('1'), new_code_cell('\ntwo()', outputs=[output])]
+    notebook = new_notebook(cells=cells)
+    with pytest.raises(blemishes.Blemish) as caught:
+        blemishes.check('chapters/x.md', notebook, ['/home/me', '/'])
+    assert 'chapters/x.md, code cell 2 (`two()`)' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    'text', ['2007_000032 100% of 3-4-5', 'may 1 be', '50% | 3', 'A/B /usr']
+)
+def test_what_a_reader_would_not_stumble_over(text):
+    output = new_output('stream', text=text)
+    assert not list(blemishes.blemishes_of(output, ['/home/me', '/']))
+
+
+# ------------------------------------------------ Killed, and two at a time
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f'/proc/{pid}/stat') as file:
+        return file.read().rsplit(')')[-1].split()[0] != 'Z'
+
+
+def test_a_killed_build_leaves_nothing_behind(tiny, tmp_path, monkeypatch):
+    notes = tmp_path / 'notes'
+    monkeypatch.setenv('NOTES', str(notes))
+    process = start(tiny, NAP='600')
+    wait_for(lambda: notes.exists() and notes.read_text().endswith('\n'))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert 'three' in outdated(tiny)
+    kernel = int(notes.read_text())
+    wait_for(lambda: not alive(kernel))
+    run_chapters.run(tiny)
+    assert outdated(tiny) == []
+    assert outputs(tiny, 'three') == ["'try_all_gpus'"]
+
+
+def test_two_builds_at_once_run_each_chapter_once(tiny, tmp_path):
+    notes = tmp_path / 'notes'
+    processes = [start(tiny, NOTES=str(notes), NAP='1') for _ in range(2)]
+    texts = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], texts
+    assert len(notes.read_text().splitlines()) == 1
+    assert outdated(tiny) == []
+
+
+# ------------------------------------------------------------------ d2lbook
+def test_d2lbook_only_converts(finished, tmp_path, monkeypatch):
+    """Not even a chapter for two GPUs, nor after a change of utils.py."""
+    notes = tmp_path / 'notes'
+    monkeypatch.setenv('NOTES', str(notes))
+    for path in finished.glob('chapters/*'):
+        os.utime(path, (time.time() + 5,) * 2)
+    run_chapters.run(finished)
+    make_html.render(finished)
+    page = finished / '_build/html/chapters/two.html'
+    assert 'The end.' in page.read_text()
+    assert not notes.exists()
+
+    # Nothing changed: nothing is made.
+    made = page.stat().st_mtime
+    make_html.render(finished)
+    assert page.stat().st_mtime == made
+
+    # What a killed build leaves is thrown away.
+    page.write_text('half a pa')
+    (finished / make_html.STAMP).unlink()
+    make_html.render(finished)
+    assert 'The end.' in page.read_text()
+
+    # A reference that leads nowhere stops the build.
+    change(finished, 'chapters/two.md', 'The end', ':numref:`ch_none`')
+    run_chapters.run(finished)
+    with pytest.raises(run_chapters.Failure, match='ch_none'):
+        make_html.render(finished)
+    assert not (finished / make_html.STAMP).exists()
+
+
+# -------------------------------------------------------------- segbook.py
+def test_the_committed_segbook_is_fresh(root):
+    fresh = save.generate(root)
+    assert (root / save.TARGET).read_text(encoding='utf-8') == fresh
+
+
+CELL = '''\
+import functools
+from math import pi, tau
+
+# A comment right above.
+@functools.cache
+def area(r):  #@save
+    """Return the area."""
+    # inside
+    return pi * r**2
+
+
+one = 1  #@save
+two = 2  #@save
+names = [  #@save
+    'a',  # first
+    'b',
+]
+
+
+class Shape:  #@save
+    def size(self):
+        return segbook.area(one)
+
+
+print(tau)
+'''
+SAVED = '''\
+import functools
+from math import pi
+
+import utils  # noqa: F401  first: it gives MXNet all cores, and NumPy's ways
+
+
+# ---- chapters/one.md
+# A comment right above.
+@functools.cache
+def area(r):
+    """Return the area."""
+    # inside
+    return pi * r**2
+
+
+one = 1
+
+two = 2
+
+names = [
+    'a',  # first
+    'b',
+]
+
+
+class Shape:
+    def size(self):
+        return area(one)
+'''
+
+
+def with_cells(folder, *cells):
+    fenced = [f'```{{.python .input}}\n{cell}\n```\n' for cell in cells]
+    page = folder / 'chapters' / 'one.md'
+    page.write_text('# One\n\n' + '\n'.join(fenced))
+    (folder / 'chapters' / 'two.md').write_text('# Two\n')
+
+
+def test_saved_definitions(tiny, root):
+    shutil.copy(root / 'pyproject.toml', tiny)
+    with_cells(tiny, CELL)
+    assert save.save(tiny)
+    text = (tiny / save.TARGET).read_text()
+    assert text.split('"""\n\n', 1)[1] == SAVED
+    assert not save.save(tiny)
+
+
+@pytest.mark.parametrize(
+    'cells, complaint',
+    [
+        (['x = 1\nprint(x)  #@save'], 'code cell 1.*marks no definition'),
+        (['1', 'def f():  #@save\n    return hidden'], 'hidden'),
+        (['def f(:'], None),  # not marked, so nobody minds
+        (['def f(:  #@save'], 'code cell 1'),
+        (['x = 1  #@save', 'x = 2  #@save'], 'saves x'),
+    ],
+)
+def test_marks_that_cannot_be_obeyed(tiny, cells, complaint):
+    with_cells(tiny, *cells)
+    if complaint is None:
+        save.save(tiny)
+    else:
+        with pytest.raises(save.CannotSave, match=complaint):
+            save.save(tiny)
+
+
+# --------------------------------------------------------------- Notebooks
+def test_the_lab_keeps_what_you_changed(finished):
+    folder = finished / lab.NOTEBOOKS
+    assert lab.copy_chapters(finished) == []
+    mine = folder / 'one.ipynb'
+    notebook = json.loads(mine.read_text())
+    assert notebook['cells'][1]['outputs'][0]['data'] == {'text/plain': ['4']}
+
+    mine.write_text(mine.read_text() + ' ')
+    kept = mine.read_text()
+    change(finished, 'chapters/one.md', 'Prose', 'Better prose')
+    change(finished, 'chapters/two.md', 'The end', 'Good bye')
+    assert lab.copy_chapters(finished) == [mine]
+    assert mine.read_text() == kept
+    assert 'Good bye' in (folder / 'two.ipynb').read_text()
+
+    mine.unlink()
+    assert lab.copy_chapters(finished) == []
+    assert 'Better prose' in mine.read_text()
+
+
+MARKED = r"""# Two
+:label:`ch_two`
+
+See :numref:`ch_one`, :numref:`fig_x`, :numref:`tbl_x`, :eqref:`eq_x`
+and :numref:`ch_part` :cite:`He2016`.
+
+$$a = b$$
+:eqlabel:`eq_x`
+
+![A triangle, $x$.](../img/x.svg)
+:label:`fig_x`
+
+:A table
+
+| a |
+|---|
+| 1 |
+:label:`tbl_x`
+
+## A Part
+:label:`ch_part`
+"""
+
+
+def test_marks_become_readable(tiny):
+    (tiny / 'chapters/two.md').write_text(MARKED)
+    text = readable.readable(MARKED, readable.targets(tiny))
+    assert 'See [Chapter 1](one.ipynb), Fig. 2.1, Table 2.1, (2.1)' in text
+    assert 'and [«A Part»](two.ipynb#A-Part) [He2016].' in text
+    assert r'$$a = b\tag{2.1}$$' in text
+    assert '![](../img/x.svg)\n\n**Fig. 2.1** A triangle, $x$.' in text
+    assert '**Table 2.1** A table\n\n| a |' in text
+    assert ':`' not in text
