@@ -14,6 +14,9 @@ import shutil
 from importlib.metadata import distribution
 from pathlib import Path
 
+import readable
+
+import nbformat
 from bs4 import BeautifulSoup
 from docutils import nodes
 from PIL import Image
@@ -253,12 +256,32 @@ def finish_pages(app, error):
 
 
 def copy_notebooks(app, folder):
+    """Put every chapter's notebook beside the pages, fit to be read alone."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    root = Path(app.srcdir).parents[1]
+    numbers = readable.targets(root)
     for pagename in app.env.found_docs:
-        notebook = notebook_of(app, pagename)
-        if notebook and pagename.startswith('chapters/'):
-            shutil.copy(notebook, folder)
+        path = notebook_of(app, pagename)
+        if path and pagename.startswith('chapters/'):
+            notebook = nbformat.read(path, as_version=4)
+            attach_pictures(notebook, root / 'chapters')
+            readable.make_readable(notebook, numbers)
+            nbformat.write(notebook, folder / path.name)
+
+
+def attach_pictures(notebook, folder):
+    """Pack the pictures that a notebook's text shows into the notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type != 'markdown':
+            continue
+        for address in re.findall(r'!\[[^]]*\]\((\S+\.svg)\)', cell.source):
+            name = Path(address).name
+            picture = (folder / address).read_text()
+            cell.setdefault('attachments', {})[name] = {
+                'image/svg+xml': picture
+            }
+            cell.source = cell.source.replace(address, f'attachment:{name}')
 
 
 def collect_previews(pages):

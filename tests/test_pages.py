@@ -12,11 +12,12 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from browser import open_browser, serve
+from small_book import TRICKY, build_book, write_book
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import open_browser, serve
 from bs4 import BeautifulSoup
-from small_book import TRICKY, build_book, write_book
 
 PHONE = 360
 SITE_LIMIT = 15_000_000
@@ -357,7 +358,12 @@ def test_notebook_of_the_chapter(chapter):
     with chapter.page.expect_download() as download:
         chapter.page.click('.btn-notebook-button')
     cells = json.loads(Path(download.value.path()).read_text())['cells']
-    assert cells[0]['source'][0].startswith('# A Chapter of Data')
+    text = ''.join(cells[0]['source'] + cells[2]['source'])
+    assert text.startswith('# A Chapter of Data')
+    assert not re.search(':(?:numref|eqref|label|cite):', text)
+    assert '![](attachment:squares.svg)' in text
+    picture = cells[2]['attachments']['squares.svg']['image/svg+xml']
+    assert 'Two squares' in ''.join(picture)
 
 
 def test_long_output_folds(chapter):
@@ -429,6 +435,8 @@ def test_search(chromium, small, scheme):
             visit.page.wait_for_timeout(500)
             assert found.count() == 1
             assert 'A Chapter of Data' in found.inner_text()
+            if scheme == 'http':  # a file may not read the page it quotes
+                assert 'pistachio is in no other' in found.inner_text()
             found.locator('a').first.click()
             visit.page.wait_for_url('**/chapters/data.html*')
             assert not visit.problems

@@ -7,6 +7,17 @@ if (location.protocol === 'file:') {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
+// What search quotes from a page: its text, without buttons and TeX marks.
+if (typeof Search === 'object') {
+  Search.htmlToText = (html) => {
+    const page = new DOMParser().parseFromString(html, 'text/html');
+    const article = page.querySelector('article') ?? page.body;
+    const debris = article.querySelectorAll('.headerlink, script, style');
+    for (const part of debris) part.remove();
+    return article.textContent.replace(/\\[()[\]]|\s+/g, ' ');
+  };
+}
+
 /* Long outputs begin folded; a button shows them whole. */
 function foldOutputs() {
   for (const output of document.querySelectorAll('div.long-output')) {
