@@ -12,8 +12,9 @@ import book
 
 import nbformat
 
-# ruff would put a space into the marks that d2lbook and save.py read.
-MARK, SPACED = '#@', '# @'
+# ruff would put a space into the marks that d2lbook and save.py read; a
+# comment that begins in the second way it leaves alone.
+MARK, LEFT_ALONE = '#@', '#:'
 
 
 def ruff(*arguments, cwd):
@@ -27,7 +28,7 @@ def as_notebook(page, folder):
     notebook = book.read_page(page)
     notebook.metadata['language_info'] = {'name': 'python'}
     for cell in book.code_cells(notebook):
-        cell.source = cell.source.replace(MARK, SPACED)
+        cell.source = cell.source.replace(MARK, LEFT_ALONE)
     nbformat.write(notebook, folder / f'{page.stem}.ipynb')
 
 
@@ -37,7 +38,7 @@ def fix(page, notebook):
     old = book.code_cells(book.read_page(page))
     new = book.code_cells(nbformat.read(notebook, as_version=4))
     for before, after in zip(old, new, strict=True):
-        source = after.source.replace(SPACED, MARK)
+        source = after.source.replace(LEFT_ALONE, MARK)
         if source != before.source:
             text = text.replace(f'\n{before.source}\n', f'\n{source}\n', 1)
     if text != page.read_text(encoding='utf-8'):

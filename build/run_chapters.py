@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from contextlib import contextmanager
@@ -95,7 +96,8 @@ def borrowed(code, module):
 
 def packages():
     """Return what is installed: names and versions."""
-    found = {f'{d.name}=={d.version}' for d in distributions()}
+    place = sysconfig.get_path('purelib')
+    found = {f'{d.name}=={d.version}' for d in distributions(path=[place])}
     return [sys.version, *sorted(found)]
 
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 import environment
 
@@ -93,7 +94,15 @@ def test_conda_environment_installs_the_gpu_pins(root):
     assert '# via' in read(root, 'gpu.txt')
 
 
-def requirements_of(package, pinned):
+def installed():
+    """Return {package: version} of what is installed here."""
+    here = importlib.metadata.distributions(
+        path=[sysconfig.get_path('purelib')]
+    )
+    return {canonicalize_name(d.name): d.version for d in here}
+
+
+def requirements_of(package):
     """Yield what an installed package needs here, without its extras."""
     for text in importlib.metadata.requires(package) or []:
         wanted = Requirement(text)
@@ -106,12 +115,9 @@ def requirements_of(package, pinned):
 def test_the_pins_are_complete(root, name):
     """pip without --no-deps, as conda calls it, must miss nothing."""
     pinned = pins(root, name)
-    installed = {
-        canonicalize_name(d.name) for d in importlib.metadata.distributions()
-    }
     allowed = NOT_NEEDED if name == 'cpu' else set()
-    for package in pinned.keys() & installed:
-        for wanted in requirements_of(package, pinned):
+    for package in pinned.keys() & installed():
+        for wanted in requirements_of(package):
             needed = canonicalize_name(wanted.name)
             if needed not in allowed:
                 assert wanted.specifier.contains(pinned[needed]), package
@@ -120,12 +126,9 @@ def test_the_pins_are_complete(root, name):
 def test_installed_is_what_is_pinned(root):
     """Nothing that is not pinned can help these tests to pass."""
     box = 'gpu' if sys.prefix.endswith('.venv-gpu') else 'cpu'
-    installed = {
-        canonicalize_name(d.name): d.version
-        for d in importlib.metadata.distributions()
-    }
-    installed.pop('pip', None)
-    assert installed == pins(root, box)
+    found = installed()
+    found.pop('pip', None)
+    assert found == pins(root, box)
 
 
 # ------------------------------------------------------- Making environments
@@ -149,6 +152,7 @@ def setup(folder, *arguments, **variables):
     return subprocess.run(
         ['/bin/sh', folder / 'build' / 'setup.sh', *arguments],
         env={**os.environ, **variables},
+        cwd=folder.parent,
         capture_output=True,
         text=True,
     )
@@ -157,8 +161,7 @@ def setup(folder, *arguments, **variables):
 WHERE = ('-c', 'import sys, utils; print(sys.prefix, utils.__file__)')
 
 
-def test_an_environment_is_made_once(checkout, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_an_environment_is_made_once(checkout):
     first = setup(checkout, 'cpu', *WHERE)
     assert first.returncode == 0, first.stderr
     assert 'making .venv' in first.stdout
