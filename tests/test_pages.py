@@ -269,9 +269,12 @@ def test_markup_is_whole(site):
     assert not found, '\n'.join(found)
 
 
-def test_sizes(site):
+def test_size_of_the_site(site):
     files = [path for path in site.rglob('*') if path.is_file()]
     assert sum(path.stat().st_size for path in files) < SITE_LIMIT
+
+
+def test_size_of_each_page(site):
     for name in pages_of(site):
         soup = BeautifulSoup((site / name).read_text(), 'html.parser')
         folder = (site / name).parent
