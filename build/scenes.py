@@ -207,7 +207,7 @@ def texture_field(rng, height, width):
 
 def texture(rng, height, width, colour, contrast=1.0):
     """Draw a textured area around a colour: float32 (height, width, 3)."""
-    change = contrast * rng.uniform(0.04, 0.12) * rng.choice((-1, 1))
+    change = contrast * rng.uniform(0.03, 0.09) * rng.choice((-1, 1))
     field = texture_field(rng, height, width)[..., None]
     dark, light = colour.rgb(-change / 2), colour.rgb(change / 2)
     return dark + field * (light - dark)
