@@ -31,8 +31,7 @@ SEED = 18
 SIZE = 128  # of a thumbnail, in pixels
 NUM_TRAIN, NUM_TEST = 3400, 304
 # First thumbnails of half the size, which take a quarter of the time; then
-# whole ones, whose objects are as large as those in the scenes. Without that
-# last epoch the features serve scenes far worse.
+# whole ones, whose objects are as large as those in the scenes.
 STAGES = ((3, 2), (1, 1))  # (epochs, how many times smaller)
 BATCH = 16
 LEARNING_RATE = 1e-3
