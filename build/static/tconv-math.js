@@ -394,7 +394,7 @@
   }
 
   function short(value) {
-    return String(Math.round(value * 1000) / 1000 || 0);
+    return String(Math.round(value * 1e6) / 1e6 || 0);
   }
 
   /** The state as the text behind the # of an address. */

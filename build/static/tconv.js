@@ -208,9 +208,9 @@
    * Rather none than one that is more than 5 % off. */
   function cellText(value, cell) {
     const largest = Math.min(cell * 0.42, 15);
-    for (const digits of [3, 2, 1, 0]) {
+    for (const digits of [4, 3, 2, 1, 0]) {
       const off = Math.abs(Number(value.toFixed(digits)) - value);
-      if (digits < 3 && off > 0.05 * Math.abs(value)) break;
+      if (digits < 4 && off > 0.05 * Math.abs(value)) break;
       const text = number(value, digits);
       const size = Math.min(largest, (cell - 5) / (text.length * 0.56));
       if (size >= (digits > 2 ? 11 : digits ? 9 : 7.5)) return [text, size];
@@ -429,8 +429,8 @@
         el('div', { 'class': 'tconv-view' },
           el('h3', {}, 'Gather ', el('small', {}, 'Spread input')),
           el('div', { 'class': 'tconv-beside' }, this.say.wide,
-            el('figure', { 'class': 'tconv-turned' }, this.turned.canvas,
-              el('figcaption', {}, 'K turned'))),
+            el('div', { 'class': 'tconv-turned' }, this.turned.canvas,
+              el('p', {}, 'K turned'))),
           this.wide.frame),
         el('div', { 'class': 'tconv-view' },
           this.matrixTitle, this.say.matrix, this.matrix.frame));
@@ -480,8 +480,8 @@
         const board = new Board((c) => this.paintHeat(c, layer),
           (c) => this.paintHeatFocus(c, layer));
         board.canvas.setAttribute('role', 'img');
-        board.say = el('figcaption', { 'class': 'tconv-say' });
-        board.figure = el('figure', {}, board.canvas, board.say);
+        board.say = el('p', { 'class': 'tconv-say' });
+        board.figure = el('div', {}, board.canvas, board.say);
         return board;
       });
       this.heatKinds = {};

@@ -35,10 +35,9 @@
   function tell() {
     const dark = isDark() && !printing;
     for (const watcher of watchers) {
-      if (watcher.root.isConnected) {
-        watcher.root.classList.toggle('is-dark', dark);
-        watcher.change(dark);
-      }
+      // Also those off the page: JupyterLab takes cells out while scrolling.
+      watcher.root.classList.toggle('is-dark', dark);
+      watcher.change(dark);
     }
   }
 
@@ -69,6 +68,11 @@
       `[data-widget="${name}"]:not([data-ready])`);
     for (const place of places) {
       place.dataset.ready = '';
+      // Keys pressed in the widget are no commands of JupyterLab's: it looks
+      // for this mark on the element that has the focus.
+      place.addEventListener('focusin', (event) => {
+        event.target.dataset.lmSuppressShortcuts = 'true';
+      });
       make(place);
     }
     // JupyterLab may run a script before its output is on the page.
@@ -93,8 +97,8 @@
     return context;
   }
 
-  /** A short decimal: 0.125, 3, −1.5 (with a true minus sign). */
-  function number(value, digits = 3) {
+  /** A short decimal: 0.0625, 3, −1.5 (with a true minus sign). */
+  function number(value, digits = 4) {
     const scale = 10 ** digits;
     const rounded = Math.round(value * scale) / scale || 0;
     return String(rounded).replace('-', '−');
