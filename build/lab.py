@@ -73,21 +73,29 @@ def main(*options):
             f'{NOTEBOOKS}/{path.name} has changes of yours and is kept; '
             "delete it to get the book's"
         )
-    first = book.chapters(book.ROOT)[0]
-    command = [sys.executable, '-m', 'jupyterlab', f'--config={SETTINGS}']
-    if os.geteuid() == 0:
-        command.append('--allow-root')  # which Jupyter otherwise refuses
     os.environ['PYTHONPATH'] = os.pathsep.join(
         filter(None, [str(book.ROOT), os.environ.get('PYTHONPATH')])
     )
     for name in ('VOC_ROOT', 'BACKBONE'):  # notebooks run in their folder
         run_chapters.make_absolute(os.environ, name)
     sys.stdout.flush()
-    os.chdir(book.ROOT)
-    os.execv(
-        sys.executable,
-        [*command, *options, f'{NOTEBOOKS}/{first.stem}.ipynb'],
-    )
+    os.execv(sys.executable, [*command(book.ROOT), *options])
+
+
+def command(root):
+    """Return the command that starts JupyterLab with the first chapter.
+
+    It serves the whole book, for the chapters show pictures of img/.
+    """
+    first = f'{NOTEBOOKS}/{book.chapters(root)[0].stem}.ipynb'
+    found = [
+        *(sys.executable, '-m', 'jupyterlab', f'--config={SETTINGS}'),
+        f'--ServerApp.root_dir={root}',
+        f'--LabApp.default_url=/lab/tree/{first}',
+    ]
+    if os.geteuid() == 0:
+        found.append('--allow-root')  # which Jupyter otherwise refuses
+    return found
 
 
 if __name__ == '__main__':

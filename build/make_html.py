@@ -95,8 +95,8 @@ def main(root=book.ROOT):
         try:
             run_chapters.run(root)
             render(root)
-        except run_chapters.Failure as failure:
-            sys.exit(f'\n{failure}')
+        except (run_chapters.Failure, KeyboardInterrupt) as failure:
+            sys.exit(f'\n{failure}' if failure.args else 'interrupted')
     print(OUTPUT / 'index.html')
 
 

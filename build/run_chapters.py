@@ -224,6 +224,16 @@ class Kernel(AsyncKernelManager):
         )
 
 
+class Loop(asyncio.SelectorEventLoop):
+    """Leaves Ctrl-C to Python, which ends all chapters in good order."""
+
+    def add_signal_handler(self, *arguments):
+        raise RuntimeError('nbclient shall handle no signals')
+
+    def remove_signal_handler(self, *arguments):
+        raise RuntimeError('nbclient shall handle no signals')
+
+
 async def execute(page, notebook, scratch, environment):
     """Run all cells of a notebook in place. Raises Failure."""
     home = scratch / page.stem
@@ -418,8 +428,11 @@ def run(root=book.ROOT, names=()):
         store(root, page, notebook)
     if not todo:
         return
-    with tempfile.TemporaryDirectory(prefix='book-') as scratch:
-        failures = asyncio.run(execute_all(root, todo, Path(scratch)))
+    with (
+        tempfile.TemporaryDirectory(prefix='book-') as scratch,
+        asyncio.Runner(loop_factory=Loop) as runner,
+    ):
+        failures = runner.run(execute_all(root, todo, Path(scratch)))
     if failures:
         raise Failure('\n\n'.join(failures))
 
@@ -428,5 +441,5 @@ if __name__ == '__main__':
     with only_one(book.ROOT):
         try:
             run(names=[Path(name).stem for name in sys.argv[1:]])
-        except Failure as failure:
-            sys.exit(f'\n{failure}')
+        except (Failure, KeyboardInterrupt) as failure:
+            sys.exit(f'\n{failure}' if failure.args else 'interrupted')

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import save
 
 import nbformat
 import pytest
+import requests
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 CONFIG = '[build]\nnotebooks = index.md chapters/*.md\n'
@@ -70,19 +72,9 @@ time.sleep(float(os.environ.get('NAP', 0)))
 PAGES = {'one': ONE, 'two': TWO, 'three': THREE}
 
 
-@pytest.fixture(scope='module')
-def caches(tmp_path_factory):
-    """matplotlib's list of fonts, made once for all tiny books."""
-    return tmp_path_factory.mktemp('caches')
-
-
-@pytest.fixture
-def tiny(tmp_path, caches, root):
+def write_tiny(folder, root):
     """Write a book of three chapters that runs in seconds."""
-    folder = tmp_path / 'a tiny book'
-    for name in ('chapters', '_build'):
-        (folder / name).mkdir(parents=True)
-    (folder / '_build' / 'cache').symlink_to(caches)
+    (folder / 'chapters').mkdir(parents=True)
     (folder / 'config.ini').write_text(CONFIG)
     (folder / 'index.md').write_text(INDEX)
     (folder / 'utils.py').write_text(UTILS)
@@ -91,16 +83,32 @@ def tiny(tmp_path, caches, root):
     shutil.copytree(
         root / 'build',
         folder / 'build',
-        ignore=shutil.ignore_patterns('static', 'book_pages.py', '__pyc*'),
+        ignore=shutil.ignore_patterns(
+            *('static', '__pyc*', 'book_pages.py', 'scenes.py', 'backbone.py')
+        ),
     )
+
+
+@pytest.fixture(scope='module')
+def master(tmp_path_factory, root):
+    """A tiny book that has run; the tests work on copies."""
+    folder = tmp_path_factory.mktemp('master') / 'a tiny book'
+    write_tiny(folder, root)
+    run_chapters.run(folder)
     return folder
 
 
 @pytest.fixture
-def finished(tiny):
+def finished(tmp_path, master):
     """A tiny book whose chapters have run."""
-    run_chapters.run(tiny)
-    return tiny
+    return shutil.copytree(master, tmp_path / 'a tiny book')
+
+
+@pytest.fixture
+def tiny(finished):
+    """A tiny book of which nothing has run."""
+    shutil.rmtree(finished / '_build' / 'eval')
+    return finished
 
 
 def change(folder, name, old, new):
@@ -207,8 +215,9 @@ def test_a_second_run_leaves_the_notebooks_alone(finished):
     before = [(path.read_bytes(), path.stat().st_mtime) for path in paths]
     run_chapters.run(finished)
     assert before == [(p.read_bytes(), p.stat().st_mtime) for p in paths]
-    shutil.rmtree(finished / '_build' / 'eval')
-    run_chapters.run(finished)
+    paths[0].unlink()
+    book.executed(finished, book.pages(finished)[2]).unlink()
+    run_chapters.run(finished)  # comes to the same, byte by byte
     assert [b for b, _ in before] == [path.read_bytes() for path in paths]
 
 
@@ -292,7 +301,9 @@ def alive(pid):
         return file.read().rsplit(')')[-1].split()[0] != 'Z'
 
 
-def test_a_killed_build_leaves_nothing_behind(tiny, tmp_path, monkeypatch):
+def test_a_killed_build_leaves_nothing_behind(finished, tmp_path, monkeypatch):
+    tiny = finished
+    change(tiny, 'chapters/three.md', "'try", "0\n'try")
     notes = tmp_path / 'notes'
     monkeypatch.setenv('NOTES', str(notes))
     process = start(tiny, NAP='600')
@@ -307,7 +318,9 @@ def test_a_killed_build_leaves_nothing_behind(tiny, tmp_path, monkeypatch):
     assert outputs(tiny, 'three') == ["'try_all_gpus'"]
 
 
-def test_two_builds_at_once_run_each_chapter_once(tiny, tmp_path):
+def test_two_builds_at_once_run_each_chapter_once(finished, tmp_path):
+    tiny = finished
+    change(tiny, 'chapters/three.md', "'try", "0\n'try")
     notes = tmp_path / 'notes'
     processes = [start(tiny, NOTES=str(notes), NAP='1') for _ in range(2)]
     texts = [process.communicate(timeout=300) for process in processes]
@@ -502,3 +515,36 @@ def test_marks_become_readable(tiny):
     assert '![](../img/x.svg)\n\n**Fig. 2.1** A triangle, $x$.' in text
     assert '**Table 2.1** A table\n\n| a |' in text
     assert ':`' not in text
+
+
+def test_the_lab_serves_pictures_and_asks_for_a_token(finished):
+    """And nothing else than this machine can reach it."""
+    (finished / 'img').mkdir()
+    (finished / 'img' / 'x.svg').write_text('<svg/>')
+    lab.copy_chapters(finished)
+    free = socket.socket()
+    free.bind(('localhost', 0))
+    port = free.getsockname()[1]
+    free.close()
+    options = [f'--port={port}', '--no-browser']
+    process = subprocess.Popen(
+        [*lab.command(finished), *options],
+        env={**os.environ, 'JUPYTER_TOKEN': 'secret'},
+        stderr=subprocess.DEVNULL,
+    )
+
+    def answer(path, **token):
+        try:
+            return requests.get(f'http://localhost:{port}{path}', token)
+        except requests.ConnectionError:
+            return None
+
+    try:
+        wait_for(lambda: answer('/api'))
+        assert answer('/api/contents/notebooks').status_code == 403
+        assert answer('/files/img/x.svg', token='secret').text == '<svg/>'
+        page = answer('/lab/tree/notebooks/one.ipynb', token='secret').text
+        assert '"news": {"disabled": true}' in page
+    finally:
+        process.terminate()
+        process.wait(30)
