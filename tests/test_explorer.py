@@ -568,14 +568,16 @@ def test_step_play_pause(open_page, order):
     page.get_by_label('Play', exact=True).click()
     page.get_by_label('Pause').wait_for()
     page.wait_for_function(
-        "document.querySelector('.tconv-progress').textContent === 'all done'",
-        timeout=5000,
+        "document.querySelector('.tconv-progress').textContent === 'all done'"
     )
+    # A long one is paused; it stands still then.
+    page.evaluate("location.hash = '#h=8&w=8&k=2&s=2'")
+    page.wait_for_selector('.tconv-size:text("16 × 16")')
+    page.get_by_label('Speed').fill('0')
     page.get_by_label('Play', exact=True).click()
-    page.wait_for_timeout(100)
     page.get_by_label('Pause').click()
     held = progress.inner_text()
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(1200)
     assert progress.inner_text() == held != 'all done'
 
 
