@@ -579,6 +579,17 @@ LEAN = {
     'person': 10,
 }
 
+# How much longer a class is drawn in scenes than a compact one, so that all
+# cover areas of about the same size.
+STRETCH = {
+    'aeroplane': 1.35,
+    'boat': 1.0,
+    'bottle': 1.0,
+    'car': 1.0,
+    'horse': 1.2,
+    'person': 1.4,
+}
+
 
 # ------------------------------------------------- Shapes of no class at all
 
@@ -1052,9 +1063,9 @@ def _arrange(rng, names, background):
     things = []
     for name in names:
         for _ in range(25):
-            length = min(height, width) * math.exp(
-                rng.uniform(math.log(0.24), math.log(0.85))
-            )
+            share = math.exp(rng.uniform(math.log(0.24), math.log(0.85)))
+            share = min(share * STRETCH[name], 1.05)
+            length = share * min(height, width)
             stencil = _try_place(rng, name, length, background)
             if stencil is None:
                 continue
