@@ -10,7 +10,7 @@ SIGNS = {
     'a warning': re.compile(r'\b\w*Warning\b|^\s*warning:', re.M | re.I),
     'a progress bar': re.compile(r'\r|\d+%\|'),
     'a date': re.compile(
-        r'\b(?:19|20)\d\d-[01]\d-[0-3]\d\b'
+        r'\b(?:19|20)\d\d-[01]\d-[0-3]\d(?!\d)'
         rf'|\b(?:{MONTHS})[a-z]* +[0-3]?\d,? (?:\d\d:|(?:19|20)\d\d\b)'
         rf'|\b[0-3]?\d (?:{MONTHS})[a-z]* (?:19|20)\d\d\b'
     ),

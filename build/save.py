@@ -61,10 +61,11 @@ def saved_in_cell(source):
     """
     if MARK not in source:
         return
+    statements = ast.parse(source).body
     comments = comments_of(source)
     marks = {n for n, text in comments.items() if text.startswith(MARK)}
     lines = source.splitlines()
-    for node in ast.parse(source).body:
+    for node in statements:
         if node.lineno not in marks or not names_bound_by(node):
             continue
         marks.remove(node.lineno)
@@ -167,7 +168,7 @@ def generate(root):
     if not text:
         return ''
     if 'utils.' not in text:
-        text = text.replace('import utils  #', 'import utils  # noqa: F401  ')
+        text = text.replace('import utils  #', 'import utils  # noqa: F401 ')
     unknown = ['--ignore=ALL', '--select=F821', '--output-format=concise']
     ruff(root, 'check', *unknown, text=text)
     sort = ['--ignore=ALL', '--select=I', '--fix', '--quiet']

@@ -23,7 +23,9 @@ import requests
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 CONFIG = '[build]\nnotebooks = index.md chapters/*.md\n'
-INDEX = '# Tiny\n\n```toc\n\nchapters/one\nchapters/two\nchapters/three\n```\n'
+CONFIG += '[pdf]\nbibfile = ../../none.bib\n'
+INDEX = '# Tiny\n\n```toc\n:numbered:\n\n'
+INDEX += 'chapters/one\nchapters/two\nchapters/three\n```\n'
 UTILS = 'def double(x):\n    return 2 * x\n'
 ONE = """# One
 :label:`ch_one`
@@ -78,6 +80,7 @@ def write_tiny(folder, root):
     (folder / 'config.ini').write_text(CONFIG)
     (folder / 'index.md').write_text(INDEX)
     (folder / 'utils.py').write_text(UTILS)
+    (folder / 'none.bib').touch()
     for name, text in PAGES.items():
         (folder / 'chapters' / f'{name}.md').write_text(text)
     shutil.copytree(
