@@ -1,23 +1,19 @@
 """The built-in data set: deterministic, in the VOC layout, labels right."""
 
 import hashlib
-import importlib.util
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import scenes
+
 import numpy as np
 import pytest
 from PIL import Image
 
 SCRIPT = Path(__file__).resolve().parents[1] / 'build' / 'scenes.py'
-SPEC = importlib.util.spec_from_file_location('scenes', SCRIPT)
-scenes = importlib.util.module_from_spec(SPEC)
-sys.modules['scenes'] = scenes  # so that worker processes find its functions
-SPEC.loader.exec_module(scenes)
-
 # The names and colours of VOC2012's development kit, written out.
 VOC = (
     ('background', (0, 0, 0)),
