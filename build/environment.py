@@ -67,7 +67,7 @@ def make(folder, pins):
     """Make an environment from nothing, and stamp it when it works."""
     shutil.rmtree(folder, ignore_errors=True)
     print(f'making {folder.name}: a few minutes, once', flush=True)
-    venv.create(folder, with_pip=True)
+    venv.create(folder, symlinks=True, with_pip=True)
     python = python_of(folder)
     # The pins are complete: pip has nothing to find out, only to install.
     install = ['install', '--quiet', '--no-deps', '--require-hashes']
