@@ -112,7 +112,7 @@ def data_set(root):
     """Return what identifies the data and the pretrained weights."""
     found = [
         os.environ.get(name, '')
-        for name in ('VOC_ROOT', 'BACKBONE', 'MXNET_GLUON_REPO')
+        for name in ('VOC_ROOT', 'BACKBONE', 'MXNET_GLUON_REPO', 'EPOCHS')
     ]
     for script in ('scenes.py', 'backbone.py'):
         path = root / 'build' / script
@@ -359,7 +359,14 @@ async def execute_all(root, todo, scratch):
             print(f'{page}: running', flush=True)
             start = time.monotonic()
             await execute(page, notebook, scratch, environment)
-            blemishes.check(page, notebook, [root, scratch, Path.home()])
+            try:
+                blemishes.check(page, notebook, [root, scratch, Path.home()])
+            except blemishes.Blemish as blemish:
+                # A reader's machine may have something to say, such as a GPU
+                # that this MXNet cannot use; the book itself may not.
+                if os.environ.get('CI'):
+                    raise
+                print(f'please note: {blemish}', flush=True)
             store(root, page, notebook)
             print(f'{page}: {time.monotonic() - start:.0f} s', flush=True)
 

@@ -20,6 +20,7 @@ import save
 import nbformat
 import pytest
 import requests
+from d2lbook.resource import get_notebook_gpus
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 CONFIG = '[build]\nnotebooks = index.md chapters/*.md\n'
@@ -364,6 +365,12 @@ def test_d2lbook_only_converts(finished, tmp_path, monkeypatch):
     assert not (finished / make_html.STAMP).exists()
 
 
+def test_no_chapter_makes_d2lbook_ask_for_gpus(root):
+    """So `d2lbook build html` works by itself, where there is none."""
+    for page in book.chapters(root):
+        assert get_notebook_gpus(book.read_page(root / page), 2) == 0, page
+
+
 # -------------------------------------------------------------- segbook.py
 def test_the_committed_segbook_is_fresh(root):
     fresh = save.generate(root)
@@ -551,3 +558,17 @@ def test_the_lab_serves_pictures_and_asks_for_a_token(finished):
     finally:
         process.terminate()
         process.wait(30)
+
+
+def test_a_blemish_fails_in_ci_and_is_noted_elsewhere(
+    finished, monkeypatch, capsys
+):
+    loud = THREE.replace('import os, time', 'import os, sys, time')
+    loud = loud.replace("'try_all_gpus'", "print('hm', file=sys.stderr)")
+    (finished / 'chapters/three.md').write_text(loud)
+    monkeypatch.setenv('CI', 'true')
+    with pytest.raises(run_chapters.Failure, match='writes to stderr: hm'):
+        run_chapters.run(finished)
+    monkeypatch.delenv('CI')
+    run_chapters.run(finished)
+    assert 'writes to stderr: hm' in capsys.readouterr().out
