@@ -848,7 +848,7 @@ def _ramp(size, overlap):
     return onp.minimum(distance / (overlap + 1), 1).astype('float32')
 
 
-def predict(net, image, device=None, tile=768, overlap=96):
+def predict(net, image, device=None, tile=640, overlap=64):
     """Segment a photo of any size: uint8 (height, width), class indices.
 
     `image`: a path, a Pillow image, or an array: uint8 or float from 0 to 1,
@@ -1146,17 +1146,24 @@ class _Report:
     def epoch(self):
         """Print the line of an epoch, where nothing is drawn."""
         if self.handle is None:
-            last = {name: values[-1] for name, values in self.history.items()}
-            line = f'epoch {len(self.history["loss"])}/{self.num_epochs}: '
-            line += f'loss {last["loss"]:.3f}, '
-            if 'mean_iu' in last:
-                line += f'pixel accuracy {last["pixel_accuracy"]:.3f}, '
-                line += f'mean IU {last["mean_iu"]:.3f}, '
-            print(line + f'{last["examples_per_second"]:.1f} examples/s')
+            print(self._line())
 
     def __exit__(self, *error):
-        if self.handle is not None and self.history['loss']:
+        if self.handle is None or not self.history['loss']:
+            return
+        if len(self.history['loss']) > 1:
             self.handle.update(self._curves())
+        else:  # one point makes no curve
+            self.handle.update({'text/plain': self._line()}, raw=True)
+
+    def _line(self):
+        last = {name: values[-1] for name, values in self.history.items()}
+        line = f'epoch {len(self.history["loss"])}/{self.num_epochs}: '
+        line += f'loss {last["loss"]:.3f}, '
+        if 'mean_iu' in last:
+            line += f'pixel accuracy {last["pixel_accuracy"]:.3f}, '
+            line += f'mean IU {last["mean_iu"]:.3f}, '
+        return line + f'{last["examples_per_second"]:.1f} examples/s'
 
     def _curves(self):
         names = {
