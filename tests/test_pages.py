@@ -452,7 +452,11 @@ def test_search(chromium, small, scheme):
 
 
 def test_next_and_previous(chapter):
-    chapter.page.click('a.right-next')
-    assert 'A Chapter of Formulas' in chapter.page.title()
-    chapter.page.click('a.left-prev')
-    assert 'A Chapter of Data' in chapter.page.title()
+    for button, title in (
+        ('a.right-next', 'A Chapter of Formulas'),
+        ('a.left-prev', 'A Chapter of Data'),
+    ):
+        chapter.page.click(button)
+        # To leave before all is loaded would count as a failed request.
+        chapter.page.wait_for_load_state('networkidle')
+        assert title in chapter.page.title()
