@@ -820,7 +820,7 @@ def test_compare_reads_pixels(open_page):
     assert border.get_attribute('aria-valuenow') == '50'
     for mode in ('confidence', 'mistakes', 'classes'):
         page.get_by_role('button', name=mode).click()
-    page.get_by_label('Image 2 of 2').click()
+    page.get_by_role('button', name='Photo 2 of 2').click()
     page.wait_for_function(
         "document.querySelector('.compare-stage canvas').width < 500"
     )

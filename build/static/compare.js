@@ -51,9 +51,12 @@
     build(place) {
       const { images } = this.data;
       this.thumbs = images.map((image, n) => el('button', {
-        type: 'button', 'aria-label': `Image ${n + 1} of ${images.length}`,
-        'aria-pressed': 'false', onclick: () => this.choose(n),
-      }, el('img', { alt: '', src: `data:image/jpeg;base64,${image.photo}` })));
+        type: 'button', 'aria-pressed': 'false',
+        onclick: () => this.choose(n),
+      }, el('img', {
+        alt: `Photo ${n + 1} of ${images.length}`,
+        src: `data:image/jpeg;base64,${image.photo}`,
+      })));
       this.modes = {};
       const mode = (key) => {
         this.modes[key] = el('button', {
