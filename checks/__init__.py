@@ -1,0 +1,250 @@
+"""Checks of answers to the exercises: by what they do, not how they look.
+
+Each module holds the checks of one chapter, plain functions that take an
+answer and return a `Verdict`. They work in any notebook and in any program:
+
+    from checks import transposed_conv as check
+    check.one_size(settings)
+"""
+
+import functools
+import numbers as kinds
+import resource
+import signal
+import threading
+from contextlib import contextmanager
+
+import utils  # first: it gives MXNet all cores
+
+import numpy as onp
+
+RIGHT, WRONG, OPEN = 'Right', 'Not yet', 'Not answered yet'
+# No answer of this book has more numbers, a picture of a camera included.
+MOST_NUMBERS = 10**8
+ROOM = 2**31  # bytes that an answer may take beyond what is in use
+
+
+class Verdict:
+    """What a check says of an answer. A notebook shows it as text.
+
+    state: 'Right', 'Not yet' or 'Not answered yet'. text: all of it. As a
+    condition, a verdict is true if the answer is right.
+    """
+
+    def __init__(self, state, text):
+        self.state, self.text = state, text
+
+    def __bool__(self):
+        return self.state == RIGHT
+
+    def __repr__(self):
+        return f'{self.state}. {self.text}'
+
+    def require(self):
+        """Raise AssertionError with the text unless the answer is right."""
+        if not self:
+            raise AssertionError(repr(self))
+
+
+class Unanswered(Exception):
+    """The answer, or a part of it, is still `...`."""
+
+
+class Wrong(Exception):
+    """The answer is not right; `args` say what was expected, got, and why."""
+
+    def __init__(self, problem, expected=None, got=None, hint=None):
+        lines = [problem]
+        for name, part in (
+            ('expected', expected),
+            ('got', got),
+            ('hint', hint),
+        ):
+            if part is not None:
+                lines.append(f'  {name}: {part}')
+        super().__init__('\n'.join(lines))
+
+
+class _TimeUp(BaseException):
+    """Not an Exception: an answer that catches those must not catch this."""
+
+
+def check(expects, seconds=5):
+    """Make a function that raises `Wrong` into a check, see `Verdict`.
+
+    Args:
+        expects: what is to be handed in, in words: said where the answer is
+            still `...`.
+        seconds: how long the answer may take.
+
+    The function gets the answers, none of which is `...`, and returns what
+    to say if they are right. What it says of a wrong answer it raises.
+    """
+
+    def make(function):
+        @functools.wraps(function)
+        def checked(*answers):
+            try:
+                if any(_is_open(answer) for answer in answers):
+                    raise Unanswered
+                with _limits(seconds):
+                    said = function(*answers)
+            except Unanswered:
+                return Verdict(OPEN, f'Expected is {expects}.')
+            except Wrong as wrong:
+                return Verdict(WRONG, str(wrong))
+            except _TimeUp:
+                return Verdict(
+                    WRONG,
+                    f'The answer was still at work after {seconds} seconds.\n'
+                    '  hint: is there a loop without an end, or a far too '
+                    'large array?',
+                )
+            except MemoryError:
+                return Verdict(
+                    WRONG,
+                    'The answer needs more memory than any right one.\n'
+                    '  hint: look at the shapes of its arrays.',
+                )
+            return Verdict(RIGHT, said)
+
+        return checked
+
+    return make
+
+
+def _is_open(answer):
+    """Whether an answer, or a part of it, is still `...`."""
+    if isinstance(answer, list | tuple):
+        return any(_is_open(part) for part in answer)
+    if isinstance(answer, dict):
+        return any(_is_open(part) for part in answer.values())
+    return answer is ...
+
+
+@contextmanager
+def _limits(seconds):
+    """Bound the time and the memory of what runs inside.
+
+    Only the main thread can be interrupted, as every notebook's cells are.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_):
+        raise _TimeUp
+
+    with open('/proc/self/statm') as file:
+        in_use = int(file.read().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    room = in_use + ROOM
+    for known in (soft, hard):
+        if known != resource.RLIM_INFINITY:
+            room = min(room, known)
+    before = signal.signal(signal.SIGALRM, stop)
+    resource.setrlimit(resource.RLIMIT_AS, (room, hard))
+    # Again each second: an answer may have caught the first one.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def call(function, *arguments, name='your function', **options):
+    """Call a student's function; return what it returns.
+
+    Raises Wrong if it is no function or raises anything, Unanswered if it
+    returns `...`.
+    """
+    if not callable(function):
+        raise Wrong(f'{name} is no function', got=_short(function))
+    try:
+        result = function(*arguments, **options)
+    except (Unanswered, Wrong, MemoryError, KeyboardInterrupt):
+        raise
+    except (Exception, SystemExit, GeneratorExit) as error:
+        raise Wrong(
+            f'{name} raised {type(error).__name__}: {_short(error, 300)}',
+            hint='call it in a cell of your own to see where',
+        ) from None
+    if _is_open(result):
+        raise Unanswered
+    return result
+
+
+def array(answer, shape=None, name='the answer'):
+    """Return an answer as float64 numbers of NumPy.
+
+    Takes numbers, lists and tuples of them, arrays of NumPy and MXNet.
+
+    Args:
+        shape: the shape it must have; None for any.
+
+    Raises:
+        Wrong: it is something else, has another shape, or holds NaN or
+            infinity.
+    """
+    if isinstance(answer, kinds.Real):
+        answer = float(answer)
+    size = getattr(answer, 'shape', None)
+    if not isinstance(answer, float | list | tuple) and size is None:
+        raise Wrong(
+            f'{name} is of the wrong type',
+            expected='numbers, a list of them, or an array',
+            got=f'{type(answer).__name__}: {_short(answer)}',
+        )
+    # Shapes first: the values of an endless one are better not computed.
+    if size is not None:
+        size = tuple(int(side) for side in size)
+        if shape is not None and size != tuple(shape):
+            _wrong_shape(name, shape, size)
+        if onp.prod(size, dtype=float) > MOST_NUMBERS:
+            raise Wrong(f'{name} is far too large', got=f'the shape {size}')
+    try:
+        if hasattr(answer, 'asnumpy'):
+            answer = answer.asnumpy()
+        values = onp.array(answer, dtype='float64')
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Wrong(
+            f'{name} cannot be read as numbers in rows of equal length',
+            got=_short(error),
+        ) from None
+    if shape is not None and values.shape != tuple(shape):
+        _wrong_shape(name, shape, values.shape)
+    if not onp.isfinite(values).all():
+        raise Wrong(
+            f'{name} holds NaN or infinity',
+            hint='is something divided by zero, or never given a value?',
+        )
+    return values
+
+
+def _wrong_shape(name, shape, got):
+    raise Wrong(
+        f'{name} has the wrong shape',
+        expected=f'the shape {tuple(shape)}',
+        got=f'the shape {got}',
+    )
+
+
+def whole(answer, name='the answer'):
+    """Return an answer as an integer. Raises Wrong if it is none."""
+    value = array(answer, (), name)
+    if value != onp.rint(value):
+        raise Wrong(f'{name} must be a whole number', got=_short(answer))
+    return int(value)
+
+
+def _short(value, length=120):
+    """Describe a value in few characters, whatever its own words are."""
+    try:
+        text = str(value)
+    except Exception as error:
+        text = f'a {type(value).__name__} ({type(error).__name__} in its text)'
+    return text if len(text) <= length else f'{text[: length - 1]}…'
