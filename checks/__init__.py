@@ -241,6 +241,43 @@ def whole(answer, name='the answer'):
     return int(value)
 
 
+def words(answer, least=8, name='the answer'):
+    """Return an open answer's text; all that can be checked is its length.
+
+    Raises Wrong if it is no text, or one of fewer than `least` words.
+    """
+    if not isinstance(answer, str):
+        raise Wrong(
+            f'{name} must be a text, in quotes',
+            got=f'{type(answer).__name__}: {_short(answer)}',
+        )
+    if len(answer.split()) < least:
+        raise Wrong(
+            f'{name} is too short to give a reason',
+            got=f'{len(answer.split())} words',
+            hint='write whole sentences: what you claim, and why',
+        )
+    return answer
+
+
+def recognise(got, mistakes, tolerance=1e-4):
+    """Return the hint of the first known mistake that gives these numbers.
+
+    Args:
+        got: the numbers of the answer.
+        mistakes: pairs of what a known mistake gives, and its hint.
+        tolerance: how far each number may be from the mistake's.
+
+    Returns None if it is no known mistake.
+    """
+    for wrong, hint in mistakes:
+        if onp.shape(wrong) == onp.shape(got) and onp.allclose(
+            got, wrong, rtol=0, atol=tolerance
+        ):
+            return hint
+    return None
+
+
 def _short(value, length=120):
     """Describe a value in few characters, whatever its own words are."""
     try:
