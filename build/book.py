@@ -28,6 +28,17 @@ def chapters(root):
     return [page for page in pages(root) if page.parts[0] == 'chapters']
 
 
+def exercises(root):
+    """Return the pages that hold exercises, in order."""
+    return [page for page in pages(root) if page.parts[0] == 'exercises']
+
+
+def file_name(page):
+    """Return what a page's notebook is called among all the others."""
+    parts = page.with_suffix('.ipynb').parts
+    return '-'.join(parts[parts[0] == 'chapters' :])
+
+
 def read_page(path):
     """Read a Markdown page as a notebook that is the same every time."""
     return make_repeatable(

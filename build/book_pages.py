@@ -14,6 +14,8 @@ import shutil
 from importlib.metadata import distribution
 from pathlib import Path
 
+import book
+import exercises
 import readable
 
 import nbformat
@@ -83,6 +85,8 @@ def digest():
 def mend_source(app, docname, source):
     """Undo what nbconvert, pandoc and d2lbook did to the text."""
     text = literal_outputs(source[0])
+    # The pages of exercises have no number of their own.
+    text = re.sub(r':numref:(?=`ex_)', ':ref:', text)
     source[0] = split_emphasis(label_equations(text))
 
 
@@ -137,6 +141,8 @@ def mend_document(app, doctree):
             lines = output.astext().count('\n') + 1
             if lines > LONG_OUTPUT:
                 output['classes'].append('long-output')
+            if output.astext().startswith('Right. '):
+                output['classes'].append('verdict')
 
 
 def describe(image, root):
@@ -214,24 +220,23 @@ def is_label(node):
 
 # --------------------------------------------------------------- the pages
 def add_notebook_link(app, pagename, templatename, context, doctree):
-    """Put a link to the chapter's notebook into the head of its page."""
-    if pagename.startswith('chapters/') and notebook_of(app, pagename):
+    """Put a link to the page's notebook into its head."""
+    if has_notebook(pagename):
+        name = book.file_name(Path(pagename))
         context['header_buttons'].append(
             {
                 'type': 'link',
-                'url': context['pathto'](f'notebooks/{pagename[9:]}.ipynb', 1),
+                'url': context['pathto'](f'notebooks/{name}', 1),
                 'text': 'Notebook',
-                'tooltip': 'Download this chapter as a Jupyter notebook',
+                'tooltip': 'Download this page as a Jupyter notebook',
                 'icon': 'fas fa-download',
                 'label': 'notebook-button',
             }
         )
 
 
-def notebook_of(app, pagename):
-    """Find the executed notebook that a page was made from."""
-    path = Path(app.srcdir).parent / 'eval' / f'{pagename}.ipynb'
-    return path if path.is_file() else None
+def has_notebook(pagename):
+    return pagename.startswith(('chapters/', 'exercises/'))
 
 
 def finish_pages(app, error):
@@ -256,32 +261,24 @@ def finish_pages(app, error):
 
 
 def copy_notebooks(app, folder):
-    """Put every chapter's notebook beside the pages, fit to be read alone."""
+    """Put notebooks beside the pages, fit to be read alone.
+
+    A chapter's has its outputs; exercises have no solutions.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     root = Path(app.srcdir).parents[1]
     numbers = readable.targets(root)
-    for pagename in app.env.found_docs:
-        path = notebook_of(app, pagename)
-        if path and pagename.startswith('chapters/'):
-            notebook = nbformat.read(path, as_version=4)
-            attach_pictures(notebook, root / 'chapters')
-            readable.make_readable(notebook, numbers)
-            nbformat.write(notebook, folder / path.name)
-
-
-def attach_pictures(notebook, folder):
-    """Pack the pictures that a notebook's text shows into the notebook."""
-    for cell in notebook.cells:
-        if cell.cell_type != 'markdown':
-            continue
-        for address in re.findall(r'!\[[^]]*\]\((\S+\.svg)\)', cell.source):
-            name = Path(address).name
-            picture = (folder / address).read_text()
-            cell.setdefault('attachments', {})[name] = {
-                'image/svg+xml': picture
-            }
-            cell.source = cell.source.replace(address, f'attachment:{name}')
+    for pagename in filter(has_notebook, app.env.found_docs):
+        page = Path(f'{pagename}.md')
+        if exercises.is_source(page):
+            notebook = exercises.student_notebook(root, page)
+        else:
+            executed = book.executed(root, page)
+            notebook = nbformat.read(executed, as_version=4)
+        readable.attach_pictures(notebook, root / page.parent)
+        readable.make_readable(notebook, numbers)
+        nbformat.write(notebook, folder / book.file_name(page))
 
 
 def collect_previews(pages):

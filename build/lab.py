@@ -1,4 +1,4 @@
-"""Open the chapters as notebooks in JupyterLab, on this machine only.
+"""Open chapters and exercises in JupyterLab, on this machine only.
 
 Usage: python build/lab.py [what JupyterLab takes, such as --no-browser]
 
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import book
+import exercises
 import readable
 import run_chapters
 
@@ -39,16 +40,25 @@ def meanings(notebook):
     return [run_chapters.meaning(cell.source) for cell in cells]
 
 
-def copy_chapters(root):
+def student_notebook(root, page, found):
+    """Return the exercises of a chapter as a notebook to be answered."""
+    notebook = exercises.student_notebook(root, page)
+    notebook.metadata = run_chapters.METADATA
+    return readable.make_readable(notebook, found)
+
+
+def copy_notebooks(root):
     """Refresh notebooks/; return the copies that were left as they are."""
     folder = root / NOTEBOOKS
     folder.mkdir(exist_ok=True)
     record = folder / COPIES
     ours = json.loads(record.read_text()) if record.exists() else {}
     found, kept = readable.targets(root), []
-    for page in book.chapters(root):
-        notebook = notebook_of(root, page, found)
-        target = folder / f'{page.stem}.ipynb'
+    makers = dict.fromkeys(book.chapters(root), notebook_of)
+    makers |= dict.fromkeys(book.exercises(root), student_notebook)
+    for page, make in makers.items():
+        notebook = make(root, page, found)
+        target = folder / book.file_name(page)
         text = nbformat.writes(notebook) + '\n'
         if target.exists() and hash_of(target.read_text()) not in (
             ours.get(target.name),
@@ -67,8 +77,8 @@ def hash_of(text):
 
 
 def main(*options):
-    """Copy the chapters and become JupyterLab."""
-    for path in copy_chapters(book.ROOT):
+    """Copy the notebooks and become JupyterLab."""
+    for path in copy_notebooks(book.ROOT):
         print(
             f'{NOTEBOOKS}/{path.name} has changes of yours and is kept; '
             "delete it to get the book's"

@@ -1,4 +1,4 @@
-"""Check the style of all code: Python files, and the chapters' code cells.
+"""Check the style of all code: Python files, and the pages' code cells.
 
 Usage: python build/lint.py [--fix]
 """
@@ -29,7 +29,11 @@ def as_notebook(page, folder):
     notebook.metadata['language_info'] = {'name': 'python'}
     for cell in book.code_cells(notebook):
         cell.source = cell.source.replace(MARK, LEFT_ALONE)
-    nbformat.write(notebook, folder / f'{page.stem}.ipynb')
+    nbformat.write(notebook, folder / name_of(page))
+
+
+def name_of(page):
+    return f'{page.parent.name}-{page.stem}.ipynb'
 
 
 def fix(page, notebook):
@@ -45,9 +49,9 @@ def fix(page, notebook):
         book.write_whole(page, text)
 
 
-def check_chapters(root, fixing=False):
-    """Return whether the style of the chapters' cells is right."""
-    pages = sorted(root.glob('chapters/*.md'))
+def check_pages(root, fixing=False):
+    """Return whether the style of chapters' and exercises' cells is right."""
+    pages = sorted([*root.glob('chapters/*.md'), *root.glob('exercises/*.md')])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         settings = (root / 'pyproject.toml').read_text()
@@ -57,7 +61,7 @@ def check_chapters(root, fixing=False):
         good = check(folder, fixing)
         if fixing:
             for page in pages:
-                fix(page, folder / f'{page.stem}.ipynb')
+                fix(page, folder / name_of(page))
     return good
 
 
@@ -74,7 +78,7 @@ def check(folder, fixing=False):
 
 def main(fixing=False):
     """Check everything; return whether the style is right."""
-    return all([check(book.ROOT, fixing), check_chapters(book.ROOT, fixing)])
+    return all([check(book.ROOT, fixing), check_pages(book.ROOT, fixing)])
 
 
 if __name__ == '__main__':

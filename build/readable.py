@@ -6,8 +6,10 @@ figure 2.1 is the first with a caption in chapter 2.
 """
 
 import re
+from pathlib import Path
 
 import book
+import exercises
 
 LABEL = re.compile(r'^:label:`([^`]+)`[ \t]*\n?', re.M)
 HEADING = re.compile(r'^(#+) (.+)\n:label:`([^`]+)`', re.M)
@@ -43,6 +45,12 @@ def targets(root):
                 found[match['label'] or match['caption']] = name
         for place, label in enumerate(EQUATION.findall(text), 1):
             found[label] = f'({number}.{place})'
+    for page in book.pages(root):
+        text = (root / page).read_text(encoding='utf-8')
+        for _, title, label in HEADING.findall(text):
+            if page.parts[0] == exercises.FOLDER:
+                title = f'[{title}]({book.file_name(page)})'
+            found.setdefault(label, title)
     return found
 
 
@@ -69,3 +77,17 @@ def make_readable(notebook, found):
         if cell.cell_type == 'markdown':
             cell.source = readable(cell.source, found)
     return notebook
+
+
+def attach_pictures(notebook, folder):
+    """Pack the pictures that a notebook's text shows into the notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type != 'markdown':
+            continue
+        for address in re.findall(r'!\[[^]]*\]\((\S+\.svg)\)', cell.source):
+            name = Path(address).name
+            picture = (folder / address).read_text(encoding='utf-8')
+            cell.setdefault('attachments', {})[name] = {
+                'image/svg+xml': picture
+            }
+            cell.source = cell.source.replace(address, f'attachment:{name}')

@@ -2,11 +2,11 @@
 
 Usage: python build/run_chapters.py [NAME ...], such as `data` or `fcn`.
 
-What decides is content, not time: a chapter's code, what it uses of utils.py
-and segbook.py, the data set and the installed packages. Their digest is kept
-in each executed notebook. If only prose changed, the new prose takes over
-the stored outputs. d2lbook finds the notebooks newer than the chapters, and
-so only converts them.
+What decides is content, not time: a chapter's code, what it uses of utils.py,
+segbook.py and checks/, the data set and the installed packages. Their digest
+is kept in each executed notebook. If only prose changed, the new prose takes
+over the stored outputs. d2lbook finds the notebooks newer than the chapters,
+and so only converts them.
 """
 
 import ast
@@ -27,6 +27,7 @@ from pathlib import Path
 
 import blemishes
 import book
+import exercises
 import save
 
 import nbformat
@@ -152,6 +153,20 @@ class Keys:
             for path in (root / 'utils.py', root / save.TARGET)
             if path.exists()
         }
+        self.checks = {
+            path.stem: path.read_text(encoding='utf-8')
+            for path in sorted(root.glob('checks/*.py'))
+        }
+
+    def checks_of(self, code):
+        """Return the code of the checks that code imports."""
+        names = set(re.findall(r'from\s+checks\s+import\s+(\w+)', code))
+        if 'checks' not in modules_of(code):
+            return ''
+        names = names & set(self.checks) or set(self.checks)
+        return '\n'.join(
+            self.checks[name] for name in ['__init__', *sorted(names)]
+        )
 
     def of(self, page):
         """Return the key of a page, read from its Markdown file."""
@@ -160,6 +175,9 @@ class Keys:
             return digest(FORMAT)
         code = code_of(page)
         rests_on = [*self.surroundings, *map(meaning, cells)]
+        if checks := self.checks_of(code):
+            rests_on.append(meaning(checks))
+            code = f'{code}\n{checks}'
         imported = modules_of(code)
         if 'segbook' in imported and 'segbook' in self.modules:
             rests_on.append(borrowed(code, self.modules['segbook']))
@@ -236,9 +254,10 @@ class Loop(asyncio.SelectorEventLoop):
 
 async def execute(page, notebook, scratch, environment):
     """Run all cells of a notebook in place. Raises Failure."""
-    home = scratch / page.stem
+    name = book.file_name(page)
+    home = scratch / name
     home.mkdir()
-    sockets = scratch / f'{page.stem}.json'
+    sockets = scratch / f'{name}.json'
     client = NotebookClient(
         notebook,
         km=Kernel(connection_file=str(sockets)),
@@ -348,6 +367,7 @@ async def execute_all(root, todo, scratch):
     too, one after the other. The longest code goes first.
     """
     code = '\n'.join(map(code_of, todo.values()))
+    code += Keys(root).checks_of(code)
     cores = prepare(root, scratch, code)
     alone = cores < 2 * THREADS_A_CHAPTER or shutil.which('nvidia-smi')
     workers = 1 if alone else min(cores // THREADS_A_CHAPTER, len(todo))
@@ -359,6 +379,8 @@ async def execute_all(root, todo, scratch):
             print(f'{page}: running', flush=True)
             start = time.monotonic()
             await execute(page, notebook, scratch, environment)
+            if wrong := exercises.wrong_solutions(page, notebook):
+                raise Failure('\n'.join(wrong))
             try:
                 blemishes.check(page, notebook, [root, scratch, Path.home()])
             except blemishes.Blemish as blemish:
@@ -408,7 +430,7 @@ def plan(root, names=()):
     for page in book.pages(root):
         if names and page.stem not in names:
             continue
-        notebook = book.read_page(root / page)
+        notebook = exercises.read_page(root, page)
         old = stored(book.executed(root, page))
         set_key(notebook, find.of(notebook))
         if key_of(notebook) == key_of(old):
@@ -430,7 +452,10 @@ def run(root=book.ROOT, names=()):
     unknown = set(names) - {page.stem for page in book.pages(root)}
     if unknown:
         raise Failure(f'no such chapter: {", ".join(sorted(unknown))}')
-    todo, done = plan(root, names)
+    try:
+        todo, done = plan(root, names)
+    except exercises.Broken as error:
+        raise Failure(str(error)) from None
     for page, notebook in done.items():
         store(root, page, notebook)
     if not todo:

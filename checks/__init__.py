@@ -14,7 +14,7 @@ import signal
 import threading
 from contextlib import contextmanager
 
-import utils  # first: it gives MXNet all cores
+import utils  # noqa: F401  first: it gives MXNet all cores
 
 import numpy as onp
 

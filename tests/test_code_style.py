@@ -12,8 +12,8 @@ def test_python_files(root):
     assert lint.check(root)
 
 
-def test_chapters(root):
-    assert lint.check_chapters(root)
+def test_pages(root):
+    assert lint.check_pages(root)
 
 
 def test_public_names_are_there_and_described():
@@ -43,9 +43,9 @@ def bad(tmp_path, root):
 
 
 def test_a_badly_written_cell_is_found_and_mended(bad):
-    assert not lint.check_chapters(bad)
-    lint.check_chapters(bad, fixing=True)
+    assert not lint.check_pages(bad)
+    lint.check_pages(bad, fixing=True)
     text = (bad / 'chapters' / 'bad.md').read_text()
     assert 'def f(x):  #@save\n    return x\n```' in text
     assert 'import os' not in text
-    assert lint.check_chapters(bad)
+    assert lint.check_pages(bad)

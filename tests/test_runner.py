@@ -252,6 +252,7 @@ def test_a_line_on_stderr_stops_the_build(tiny, monkeypatch):
     with monkeypatch.context() as patch:
         # ipykernel does not catch such lines inside pytest.
         patch.delenv('PYTEST_CURRENT_TEST')
+        patch.setenv('CI', 'true')
         with pytest.raises(run_chapters.Failure) as caught:
             run_chapters.run(tiny, ['three'])
     assert 'three.md, code cell 1' in str(caught.value)
@@ -474,7 +475,7 @@ def test_marks_that_cannot_be_obeyed(tiny, cells, complaint):
 # --------------------------------------------------------------- Notebooks
 def test_the_lab_keeps_what_you_changed(finished):
     folder = finished / lab.NOTEBOOKS
-    assert lab.copy_chapters(finished) == []
+    assert lab.copy_notebooks(finished) == []
     mine = folder / 'one.ipynb'
     notebook = json.loads(mine.read_text())
     assert notebook['cells'][1]['outputs'][0]['data'] == {'text/plain': ['4']}
@@ -483,12 +484,12 @@ def test_the_lab_keeps_what_you_changed(finished):
     kept = mine.read_text()
     change(finished, 'chapters/one.md', 'Prose', 'Better prose')
     change(finished, 'chapters/two.md', 'The end', 'Good bye')
-    assert lab.copy_chapters(finished) == [mine]
+    assert lab.copy_notebooks(finished) == [mine]
     assert mine.read_text() == kept
     assert 'Good bye' in (folder / 'two.ipynb').read_text()
 
     mine.unlink()
-    assert lab.copy_chapters(finished) == []
+    assert lab.copy_notebooks(finished) == []
     assert 'Better prose' in mine.read_text()
 
 
@@ -531,7 +532,7 @@ def test_the_lab_serves_pictures_and_asks_for_a_token(finished):
     """And nothing else than this machine can reach it."""
     (finished / 'img').mkdir()
     (finished / 'img' / 'x.svg').write_text('<svg/>')
-    lab.copy_chapters(finished)
+    lab.copy_notebooks(finished)
     free = socket.socket()
     free.bind(('localhost', 0))
     port = free.getsockname()[1]
