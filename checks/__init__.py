@@ -11,8 +11,8 @@ import functools
 import numbers as kinds
 import resource
 import signal
+import sys
 import threading
-from contextlib import contextmanager
 
 import utils  # noqa: F401  first: it gives MXNet all cores
 
@@ -84,11 +84,12 @@ def check(expects, seconds=5):
     def make(function):
         @functools.wraps(function)
         def checked(*answers):
+            limits = _Limits(seconds)
             try:
                 if any(_is_open(answer) for answer in answers):
                     raise Unanswered
-                with _limits(seconds):
-                    said = function(*answers)
+                limits.begin()
+                said = function(*answers)
             except Unanswered:
                 return Verdict(OPEN, f'Expected is {expects}.')
             except Wrong as wrong:
@@ -106,6 +107,15 @@ def check(expects, seconds=5):
                     'The answer needs more memory than any right one.\n'
                     '  hint: look at the shapes of its arrays.',
                 )
+            except Exception as error:  # an answer that nobody foresaw
+                return Verdict(
+                    WRONG,
+                    'The answer could not be examined: '
+                    f'{type(error).__name__}: {_short(error, 300)}',
+                )
+            finally:
+                limits.over = True  # first: an alarm is now without effect
+                limits.end()
             return Verdict(RIGHT, said)
 
         return checked
@@ -122,36 +132,59 @@ def _is_open(answer):
     return answer is ...
 
 
-@contextmanager
-def _limits(seconds):
-    """Bound the time and the memory of what runs inside.
+class _Limits:
+    """Bounds the time and the memory of what runs after `begin`.
 
-    Only the main thread can be interrupted, as every notebook's cells are.
+    Only the main thread can be interrupted, as every notebook's cells are;
+    elsewhere nothing is bounded. `end` undoes everything.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
-    def stop(*_):
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.over = False
+        self.undo = []
+        self.alarms = 0
+
+    def begin(self):
+        if threading.current_thread() is not threading.main_thread():
+            return
+        with open('/proc/self/statm') as file:
+            in_use = int(file.read().split()[0]) * resource.getpagesize()
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        known = {soft, hard} - {resource.RLIM_INFINITY}
+        room = min([in_use + ROOM, *known])
+        self.undo = [
+            (sys.settrace, sys.gettrace()),
+            (signal.signal, signal.SIGALRM, signal.getsignal(signal.SIGALRM)),
+            (resource.setrlimit, resource.RLIMIT_AS, (soft, hard)),
+            (signal.setitimer, signal.ITIMER_REAL, 0),
+        ]
+        resource.setrlimit(resource.RLIMIT_AS, (room, hard))
+        signal.signal(signal.SIGALRM, self.stop)
+        # Again each second: an answer may have caught the first one.
+        signal.setitimer(signal.ITIMER_REAL, self.seconds, 1)
+
+    def end(self):
+        while self.undo:
+            function, *arguments = self.undo.pop()
+            function(*arguments)
+
+    def stop(self, number, frame):
+        """Interrupt the answer, wherever it is."""
+        if self.over:
+            return
+        self.alarms += 1
+        if self.alarms > 1:  # it has an `except:` for everything
+            while frame and frame.f_code.co_filename != __file__:
+                frame.f_trace = self.stop_in_except
+                frame = frame.f_back
+            sys.settrace(self.stop_in_except)
         raise _TimeUp
 
-    with open('/proc/self/statm') as file:
-        in_use = int(file.read().split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    room = in_use + ROOM
-    for known in (soft, hard):
-        if known != resource.RLIM_INFINITY:
-            room = min(room, known)
-    before = signal.signal(signal.SIGALRM, stop)
-    resource.setrlimit(resource.RLIMIT_AS, (room, hard))
-    # Again each second: an answer may have caught the first one.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    def stop_in_except(self, frame, event, argument):
+        """Interrupt at the next line: that of the `except` itself."""
+        if event != 'exception' and not self.over:
+            raise _TimeUp
 
 
 def call(function, *arguments, name='your function', **options):
@@ -164,9 +197,9 @@ def call(function, *arguments, name='your function', **options):
         raise Wrong(f'{name} is no function', got=_short(function))
     try:
         result = function(*arguments, **options)
-    except (Unanswered, Wrong, MemoryError, KeyboardInterrupt):
+    except (Unanswered, Wrong, MemoryError, KeyboardInterrupt, _TimeUp):
         raise
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except BaseException as error:  # SystemExit too
         raise Wrong(
             f'{name} raised {type(error).__name__}: {_short(error, 300)}',
             hint='call it in a cell of your own to see where',

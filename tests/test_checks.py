@@ -1,0 +1,294 @@
+"""The frame of the checks: it survives any answer, and leaves no trace."""
+
+import contextlib
+import resource
+import signal
+import sys
+import threading
+import time
+
+import utils
+from checks import (
+    Unanswered,
+    Verdict,
+    Wrong,
+    array,
+    call,
+    check,
+    recognise,
+    whole,
+    words,
+)
+
+import numpy as onp
+import pytest
+from mxnet import np
+
+
+@check('a function that returns 4', seconds=1)
+def four(function):
+    value = whole(call(function))
+    if value != 4:
+        raise Wrong('another number', expected=4, got=value, hint='count')
+    return 'Four it is.'
+
+
+@check('three numbers')
+def three(numbers):
+    array(numbers, (3,), 'the list')
+    return 'Three.'
+
+
+# ------------------------------------------------------------------ Verdicts
+def test_a_verdict_is_shown_as_its_text():
+    right, wrong = four(lambda: 4), four(lambda: 5)
+    assert repr(right) == 'Right. Four it is.'
+    assert repr(wrong) == (
+        'Not yet. another number\n  expected: 4\n  got: 5\n  hint: count'
+    )
+    assert right and not wrong
+    right.require()
+    with pytest.raises(AssertionError, match='another number'):
+        wrong.require()
+
+
+@pytest.mark.parametrize(
+    'answer', [..., [1, ..., 3], (1, [2, ...]), {'a': ...}]
+)
+def test_an_open_answer_says_what_is_expected(answer):
+    verdict = three(answer)
+    assert repr(verdict) == 'Not answered yet. Expected is three numbers.'
+    with pytest.raises(AssertionError, match='Not answered yet'):
+        verdict.require()
+
+
+def test_a_function_that_returns_the_dots_is_open():
+    assert four(lambda: ...).state == 'Not answered yet'
+    with pytest.raises(Unanswered):
+        call(lambda: (1, ...))
+
+
+def test_a_check_keeps_its_name_and_its_description():
+    assert four.__name__ == 'four'
+    assert isinstance(four(3), Verdict)
+
+
+# ------------------------------------------------------------ Hostile answers
+class Nasty:
+    """All that it is asked raises."""
+
+    shape = (2, 'two')
+
+    def __str__(self):
+        raise RuntimeError('no text')
+
+    __repr__ = __iter__ = __len__ = __array__ = __float__ = __str__
+
+
+class Base(BaseException):
+    """Not an Exception."""
+
+
+def raises(error):
+    def function():
+        raise error
+
+    return function
+
+
+def endless():
+    while True:
+        pass
+
+
+def stubborn():
+    while True:
+        try:
+            time.sleep(0.01)
+        except:  # noqa: E722  as students write it
+            continue
+
+
+def more_stubborn():
+    while True:
+        with contextlib.suppress(BaseException):
+            while True:
+                time.sleep(0.01)
+
+
+def patient():
+    time.sleep(60)
+
+
+def greedy():
+    return onp.empty(2**32)
+
+
+def deep():
+    return deep()
+
+
+@pytest.mark.parametrize(
+    'function, phrase',
+    [
+        (None, 'is no function'),
+        ('text', 'is no function'),
+        (lambda one_too_many: 4, 'TypeError'),
+        (lambda: 1 / 0, 'ZeroDivisionError'),
+        (raises(SystemExit(3)), 'SystemExit'),
+        (raises(Base()), 'Base'),
+        (raises(StopIteration()), 'StopIteration'),
+        (deep, 'RecursionError'),
+        (endless, 'still at work after 1 seconds'),
+        (patient, 'still at work after 1 seconds'),
+        (stubborn, 'still at work after 1 seconds'),
+        (more_stubborn, 'still at work after 1 seconds'),
+        (greedy, 'more memory'),
+        (lambda: None, 'wrong type'),
+        (lambda: '4', 'wrong type'),
+        (lambda: (i for i in range(4)), 'wrong type'),
+        (lambda: float('nan'), 'NaN'),
+        (lambda: 4.5, 'whole number'),
+        (lambda: [4], 'wrong shape'),
+        (lambda: Nasty(), 'could not be examined'),
+        (Nasty(), 'is no function'),
+    ],
+)
+def test_any_function_gets_a_message(function, phrase):
+    before = traces()
+    verdict = four(function)
+    assert verdict.state == 'Not yet'
+    assert phrase in repr(verdict)
+    assert traces() == before
+
+
+def traces():
+    """What a check could leave behind."""
+    return (
+        signal.getsignal(signal.SIGALRM),
+        signal.getitimer(signal.ITIMER_REAL),
+        resource.getrlimit(resource.RLIMIT_AS),
+        sys.gettrace(),
+    )
+
+
+ITSELF = []
+ITSELF.append(ITSELF)
+
+
+@pytest.mark.parametrize(
+    'numbers, phrase',
+    [
+        (None, 'wrong type'),
+        ({}, 'wrong type'),
+        ({1, 2, 3}, 'wrong type'),
+        ((i for i in range(3)), 'wrong type'),
+        (b'123', 'wrong type'),
+        (1j, 'wrong type'),
+        (Nasty(), 'could not be examined'),
+        ([], 'wrong shape'),
+        ([1, 2], 'wrong shape'),
+        ([[1], [2, 3]], 'rows of equal length'),
+        (['a', 'b', 'c'], 'read as numbers'),
+        ([1, 2, float('nan')], 'NaN or infinity'),
+        (np.array([1, 2, onp.inf]), 'NaN or infinity'),
+        (onp.array([1, None, 2]), 'NaN or infinity'),
+        (onp.broadcast_to(1.0, (10**6, 10**6)), 'wrong shape'),
+        (ITSELF, 'could not be examined'),
+        (True, 'wrong shape'),
+    ],
+)
+def test_anything_in_place_of_numbers_gets_a_message(numbers, phrase):
+    verdict = three(numbers)
+    assert verdict.state == 'Not yet'
+    assert phrase in repr(verdict)
+
+
+@pytest.mark.parametrize(
+    'numbers', [[1, 2, 3], (1.0, 2, 3), onp.arange(3), np.arange(3)]
+)
+def test_numbers_of_any_kind(numbers):
+    assert three(numbers)
+
+
+def test_a_huge_array_is_not_computed():
+    with pytest.raises(Wrong, match='far too large'):
+        array(onp.broadcast_to(1.0, (10**6, 10**6)))
+
+
+def test_a_long_answer_is_cut_short():
+    assert len(repr(three('x' * 10**6))) < 500
+
+
+def test_ctrl_c_still_works():
+    """It ends the check, like any cell; it is no wrong answer."""
+    with pytest.raises(KeyboardInterrupt):
+        four(raises(KeyboardInterrupt()))
+
+
+def test_what_the_check_may_take_is_what_it_says():
+    @check('a function', seconds=2)
+    def slow(function):
+        return call(function)
+
+    start = time.monotonic()
+    assert 'after 2 seconds' in repr(slow(patient))
+    assert time.monotonic() - start > 1.9
+
+
+def test_an_alarm_of_ones_own_comes_back():
+    def mine(*_):
+        raise AssertionError('not in here')
+
+    before = signal.signal(signal.SIGALRM, mine)
+    try:
+        assert four(lambda: 4)
+        assert signal.getsignal(signal.SIGALRM) is mine
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_in_another_thread():
+    """Without limits, for those need the main thread; but it works."""
+    said = []
+    thread = threading.Thread(target=lambda: said.append(four(lambda: 4)))
+    thread.start()
+    thread.join()
+    assert said[0]
+
+
+def test_a_check_inside_a_check():
+    """The outer one keeps its own limits."""
+
+    @check('nothing')
+    def outer(function):
+        return repr(four(function))
+
+    assert 'Right. Right.' in repr(outer(lambda: 4))
+
+
+# -------------------------------------------------------------------- Helpers
+def test_words():
+    assert words('one two three', least=3) == 'one two three'
+    with pytest.raises(Wrong, match='too short'):
+        words('one two', least=3)
+    with pytest.raises(Wrong, match='in quotes'):
+        words(3)
+
+
+def test_recognise():
+    mistakes = [([1, 2], 'swapped'), ([2, 2], 'twice')]
+    assert recognise(onp.array([2, 2.00001]), mistakes) == 'twice'
+    assert recognise([2, 1], mistakes) is None
+    assert recognise([1, 2, 3], mistakes) is None
+
+
+def test_whole():
+    assert whole(np.array(3)) == whole(3.0) == 3
+    with pytest.raises(Wrong, match='whole number'):
+        whole(3.5)
+
+
+def test_threads_first():
+    """checks imports utils, which sets the threads, before MXNet."""
+    assert utils.set_seed
