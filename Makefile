@@ -1,6 +1,7 @@
 # The commands of the book; README.md explains them.
 # BOX=gpu uses the GPU environment, PYTHON=... a certain Python to start from,
-# TESTS=tests/test_data.py some of the tests, ARGS=--no-browser is for the lab.
+# TESTS=tests/test_data.py some of the tests, ARGS=--no-browser is for the lab,
+# FORMAT=nbgrader for the class.
 BOX ?= cpu
 RUN = @build/setup.sh $(BOX)
 
@@ -13,8 +14,11 @@ test: ## run the tests
 test-mxnet2: ## run the tests of the code on MXNet 2
 	@build/setup.sh mxnet2 -m pytest $(TESTS)
 
-lab: ## open the chapters in JupyterLab
+lab: ## open chapters and exercises in JupyterLab
 	$(RUN) build/lab.py $(ARGS)
+
+class: ## pack the students' notebooks into _build/class.zip
+	$(RUN) build/class_kit.py $(FORMAT)
 
 lint: ## check the style of all code, that of the chapters too
 	$(RUN) build/lint.py
@@ -25,4 +29,4 @@ pins: ## work out the exact packages anew (needs uv)
 clean: ## remove what was built; keep environments, data and notebooks/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: html test test-mxnet2 lab lint pins clean
+.PHONY: html test test-mxnet2 lab class lint pins clean

@@ -68,7 +68,7 @@ class Exercise:
     def check(self):
         """Return the name of the function that checks, without module."""
         (cell,) = self.cells('check')
-        return last_expression(cell.source).func.attr
+        return last_expression(ast.parse(cell.source)).func.attr
 
 
 @dataclass
@@ -211,23 +211,24 @@ def finish(exercise, page):
     parts[given[-1]] = ('stub', parts[given[-1]][1])
 
 
-def last_expression(code):
+def last_expression(tree):
     """Return the expression that ends a cell, None if none does."""
-    body = ast.parse(code).body
-    return body[-1].value if body and isinstance(body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body else None
+    return last.value if isinstance(last, ast.Expr) else None
 
 
 def is_check(code):
     """Whether a cell calls one check, in its last expression."""
+    tree = ast.parse(code)
     calls = [
         node
-        for node in ast.walk(ast.parse(code))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == 'check'
     ]
-    return len(calls) == 1 and last_expression(code) is calls[0]
+    return len(calls) == 1 and last_expression(tree) is calls[0]
 
 
 def has_gap(code):

@@ -12,9 +12,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import exercises
+
 import nbformat
 import pypandoc
-from d2lbook import notebook
 from nbformat.v4 import new_output
 from PIL import Image
 
@@ -111,6 +112,76 @@ Text and one reference :cite:`He2016`.
 * Done.
 """
 
+# `size` is a given cell, the second one is for notebooks alone.
+EXERCISES = r"""# Exercises: {title}
+:label:`ex_{name}`
+
+They belong to :numref:`ch_data`.
+
+```{{.python .input}}
+from checks import data as check
+```
+
+## Which Size? (easy)
+
+The size is that of :eqref:`eq_size`, or in :numref:`ex_{name}`.
+
+```{{.python .input}}
+#@student
+controls()
+```
+
+```{{.python .input}}
+size = ...  # a number
+```
+
+```{{.python .input}}
+#@solution
+size = 4 * (10 - 1) + 4  # and a remark: too long a line for a telephone
+```
+
+The pomegranate is hidden in the solution, with $x^2$ and
+
+$$
+x_1 + x_2 + x_3 + x_4 + x_5 + x_6 + x_7 + x_8 + x_9 + x_{{10}} + x_{{11}} +
+x_{{12}} + x_{{13}}.
+$$
+
+```{{.python .input}}
+check.size(size)
+```
+
+## Another (hard, open)
+
+Why?
+
+```{{.python .input}}
+answer = ...  # your words
+```
+
+```{{.python .input}}
+#@solution
+answer = 'because'
+```
+
+* So it is.
+
+```{{.python .input}}
+check.reason(answer)
+```
+"""
+
+PAGES = {
+    f'exercises/{stem}': EXERCISES.format(title=title, name=name)
+    for stem, name, title in (
+        ('data', 'data', 'Data'),
+        ('transposed-conv', 'tconv', 'Formulas'),
+        ('bilinear', 'bilinear', 'A Third'),
+        ('fcn', 'fcn', 'A Fourth'),
+    )
+}
+PAGES['teaching'] = PLAIN.format(title='Teaching', label='teaching')
+
 CHAPTERS = {
     'data': DATA,
     'transposed-conv': TCONV,
@@ -160,12 +231,17 @@ OUTPUTS = {
     ],
     'html()': [shown(text_html='<p class="demo">Made\n\nby <b>code</b></p>')],
     'a_name_that_is_long': [stream('word ' * 60 + '\n')],
+    'check.size': [
+        new_output(
+            'execute_result', {'text/plain': 'Right. ' + 'It fits. ' * 20}
+        )
+    ],
 }
 
 
-def executed(markdown):
-    """Make the notebook that running this Markdown would have made."""
-    made = notebook.read_markdown(markdown)
+def executed(folder, page):
+    """Make the notebook that running this page would have made."""
+    made = exercises.read_page(folder, page)
     made.metadata['language_info'] = {'name': 'python'}
     for cell in made.cells:
         if cell.cell_type == 'code':
@@ -187,12 +263,14 @@ def write_book(folder):
     (folder / 'chapters').mkdir()
     for name, text in CHAPTERS.items():
         (folder / 'chapters' / f'{name}.md').write_text(text)
-    for source in [*folder.glob('*.md'), *folder.glob('chapters/*.md')]:
-        target = folder / '_build/eval' / source.relative_to(folder)
+    (folder / 'exercises').mkdir()
+    for name, text in PAGES.items():
+        (folder / f'{name}.md').write_text(text)
+    for source in [*folder.glob('*.md'), *folder.glob('*/*.md')]:
+        page = source.relative_to(folder)
+        target = folder / '_build/eval' / page
         target.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(
-            executed(source.read_text()), target.with_suffix('.ipynb')
-        )
+        nbformat.write(executed(folder, page), target.with_suffix('.ipynb'))
 
 
 def build_book(folder):

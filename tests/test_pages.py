@@ -118,6 +118,15 @@ class Visit:
         wide = self.page.evaluate('document.documentElement.scrollWidth')
         return [f'{wide} pixels wide, of {width}'] if wide > width else []
 
+    def solutions(self):
+        """Look at the page with all its solutions unfolded."""
+        folds = self.page.locator('details.solution')
+        if not folds.count():
+            return []
+        folds.evaluate_all('all => all.forEach(fold => fold.open = true)')
+        self.page.wait_for_timeout(50)
+        return self.sideways() + self.accessibility() + self.formulas()
+
     def formulas(self):
         return self.page.evaluate(
             """[...document.querySelectorAll('.math')]
@@ -167,8 +176,11 @@ SITUATIONS = {
         dict(width=1280),
         ['accessibility', 'formulas', 'pictures', 'first_view', 'paper'],
     ),
-    'night': (dict(width=1280, scheme='dark'), ['accessibility']),
-    'phone': (dict(width=PHONE), ['sideways', 'accessibility']),
+    'night': (
+        dict(width=1280, scheme='dark'),
+        ['accessibility', 'solutions'],
+    ),
+    'phone': (dict(width=PHONE), ['sideways', 'accessibility', 'solutions']),
     'file': (dict(width=1024), ['formulas', 'pictures']),
 }
 
@@ -214,6 +226,11 @@ def test_pictures_load_and_say_what_they_show(notes, situation):
 
 def test_no_sideways_scrolling_on_a_phone(notes):
     assert notes['phone']['sideways'] == []
+
+
+@pytest.mark.parametrize('situation', ['night', 'phone'])
+def test_unfolded_solutions_are_accessible_and_fit(notes, situation):
+    assert notes[situation]['solutions'] == []
 
 
 def test_first_view_is_light(notes):
@@ -460,3 +477,75 @@ def test_next_and_previous(chapter):
         # To leave before all is loaded would count as a failed request.
         chapter.page.wait_for_load_state('networkidle')
         assert title in chapter.page.title()
+
+
+# ------------------------------------------------------------------ Exercises
+@pytest.fixture
+def task(chromium, small):
+    """Open a page of exercises of the small book."""
+    with serve(small) as address:
+        url = f'{address}/exercises/transposed-conv.html'
+        with Visit(chromium, url, width=400) as visit:
+            yield visit
+    assert not visit.problems
+
+
+def test_a_solution_unfolds_by_click_and_by_key(task):
+    fold = task.page.locator('details.solution').first
+    code = fold.locator('pre', has_text='size = 4 * (10 - 1) + 4')
+    verdict = fold.locator('.verdict')
+    assert code.is_hidden() and verdict.is_hidden()
+    fold.locator('summary').click()
+    assert code.is_visible() and verdict.is_visible()
+    box = verdict.locator('pre')
+    assert box.evaluate('box => box.scrollWidth <= box.clientWidth')
+    fold.locator('summary').focus()
+    task.page.keyboard.press('Enter')
+    assert code.is_hidden()
+    task.page.keyboard.press('Space')
+    assert code.is_visible()
+    # A wide line can be scrolled by keyboard once it is to be seen.
+    task.page.wait_for_function(
+        'document.querySelector(".solution pre").tabIndex === 0'
+    )
+
+
+def test_on_paper_only_the_unfolded_solutions(task):
+    folds = task.page.locator('details.solution')
+    folds.first.locator('summary').click()
+    task.page.emulate_media(media='print')
+    assert folds.first.is_visible()
+    assert folds.last.is_hidden()
+
+
+def test_a_page_of_exercises_shows_no_mark(small):
+    page = (small / 'exercises/data.html').read_text()
+    article = BeautifulSoup(page, 'html.parser').article
+    assert '#@' not in article.get_text()
+    assert 'controls()' not in article.get_text()
+    assert 'size = ...' in article.get_text()
+    titles = [part.get_text() for part in article.select('summary')]
+    assert titles == ['Solution'] * 2
+    links = [link.get_text() for link in article.select('a.reference')]
+    assert links[:3] == ['Chapter\xa01', '(2.1)', 'Exercises: Data']
+
+
+def test_the_notebook_of_exercises_has_no_solution(task):
+    with task.page.expect_download() as download:
+        task.page.click('.btn-notebook-button')
+    assert download.value.suggested_filename == (
+        'exercises-transposed-conv.ipynb'
+    )
+    text = Path(download.value.path()).read_text()
+    assert 'size = ...' in text and 'controls()' in text
+    assert '4 * (10' not in text and 'pomegranate' not in text
+
+
+def test_search_finds_what_a_solution_says(chromium, small):
+    with (
+        serve(small) as address,
+        Visit(chromium, f'{address}/search.html?q=pomegranate') as visit,
+    ):
+        found = visit.page.locator('ul.search li')
+        found.first.wait_for()
+        assert 'Exercises' in found.first.inner_text()

@@ -135,4 +135,5 @@ document.addEventListener('DOMContentLoaded', async () => {
   await window.MathJax?.startup?.promise;
   focusScrollers();
   addEventListener('resize', focusScrollers);
+  addEventListener('toggle', focusScrollers, true); // a solution was opened
 });

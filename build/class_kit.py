@@ -1,0 +1,315 @@
+"""Pack what a class needs, without any solution.
+
+Usage: python build/class_kit.py [nbgrader]
+
+Makes _build/class.zip: the notebooks of chapters and exercises and all that
+they need; its README says how to start. With `nbgrader` it makes
+_build/nbgrader instead, a course for that program, with the solutions in
+its `source` folder.
+"""
+
+import json
+import re
+import shutil
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+
+import book
+import exercises
+import readable
+import run_chapters
+
+import nbformat
+from nbformat.v4 import new_code_cell
+
+KIT = Path('_build/class.zip')
+COURSE = Path('_build/nbgrader')
+TOP = 'segmentation-class'
+# What a notebook needs beside itself, and what its first start needs.
+LIBRARY = (
+    *('utils.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
+    *('build/scenes.py', 'build/backbone.py', 'build/static/widget.*'),
+    *('build/static/*tconv*', 'build/static/bilinear.*'),
+    'build/static/compare.*',
+)
+START = (
+    *('build/setup.sh', 'build/environment.py', 'build/lab_settings.py'),
+    *('requirements/cpu.txt', 'requirements/gpu.txt'),
+)
+# Shorter lines and sentences stand in many programs and texts by chance.
+LEAST = 12
+LEAST_SENTENCE = 25
+
+
+class Leak(Exception):
+    """A file of the kit holds a part of a solution; the text says which."""
+
+
+# ---------------------------------------------------------------- The files
+def files_of(root, patterns):
+    """Return {name: bytes} of the files that the patterns name."""
+    found = {}
+    for pattern in patterns:
+        paths = sorted(path for path in root.glob(pattern) if path.is_file())
+        if not paths:
+            raise FileNotFoundError(f'nothing is called {pattern}')
+        for path in paths:
+            found[path.relative_to(root).as_posix()] = path.read_bytes()
+    return found
+
+
+def finished(root, page, notebook, found):
+    """Return a notebook's bytes: readable alone, with its pictures."""
+    notebook.metadata = nbformat.from_dict(run_chapters.METADATA)
+    readable.attach_pictures(notebook, root / page.parent)
+    readable.make_readable(notebook, found)
+    return (nbformat.writes(notebook) + '\n').encode()
+
+
+def kit_files(root):
+    """Return {name: bytes} of all files of the kit, below its folder."""
+    files = files_of(root, LIBRARY + START)
+    files |= {
+        name.removeprefix('build/class/'): data
+        for name, data in files_of(root, ['build/class/*']).items()
+    }
+    found = readable.targets(root)
+    for page in book.chapters(root):
+        notebook = book.read_page(root / page)
+        files[book.file_name(page)] = finished(root, page, notebook, found)
+    for page in book.exercises(root):
+        notebook = exercises.student_notebook(root, page)
+        files[book.file_name(page)] = finished(root, page, notebook, found)
+    return files
+
+
+def write_zip(path, files):
+    """Write a zip file: the same files, the same bytes, on any day."""
+    path.parent.mkdir(exist_ok=True)
+    scratch = path.with_suffix('.new')
+    with zipfile.ZipFile(scratch, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files.items()):
+            entry = zipfile.ZipInfo(f'{TOP}/{name}', (2000, 1, 1, 0, 0, 0))
+            mode = 0o755 if name.endswith('.sh') else 0o644
+            entry.external_attr = (0o100000 | mode) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    scratch.replace(path)
+
+
+# ---------------------------------------------------------------- No leaks
+def squeezed(text):
+    """Return text without any spacing: formatting hides nothing."""
+    return re.sub(r'\s+', '', text)
+
+
+def secrets(root):
+    """Return {squeezed line or sentence: exercise} of all solutions.
+
+    What the reader is given anyway is no secret: the chapters, the task and
+    the stub. What is too short to be told from chance is left out.
+    """
+    public = [(root / page).read_text('utf-8') for page in book.chapters(root)]
+    public += [(root / 'utils.py').read_text('utf-8')]
+    known, found = squeezed('\n'.join(public)), {}
+    for page in book.exercises(root):
+        for exercise in exercises.read(root, page).exercises:
+            given = exercise.cells('task', 'given', 'stub', 'check')
+            here = known + squeezed('\n'.join(c.source for c in given))
+            for cell in exercise.cells('solution'):
+                for part in map(squeezed, parts_of(cell)):
+                    least = (
+                        LEAST if cell.cell_type == 'code' else (LEAST_SENTENCE)
+                    )
+                    if len(part) >= least and part not in here:
+                        found[part] = f'{page}, «{exercise.title}»'
+    return found
+
+
+def parts_of(cell):
+    """Return the lines of code, or the sentences, of a cell."""
+    if cell.cell_type == 'code':
+        lines = (re.sub(r'\s#.*', '', t) for t in cell.source.splitlines())
+        return [re.sub(r'^\s*#+', '', line) for line in lines]
+    return re.split(r'(?<=[.!?:;])\s+|\n\s*\n', cell.source)
+
+
+def text_of(name, data):
+    """Return all texts of a file; a notebook's are packed in JSON."""
+    text = data.decode('utf-8', errors='replace')
+    if not name.endswith('.ipynb'):
+        return text
+
+    def texts(part):
+        if isinstance(part, dict):
+            return '\n'.join(map(texts, part.values()))
+        if isinstance(part, list):  # the lines of one text, or several
+            return ''.join(map(texts, part)) + '\n'
+        return part if isinstance(part, str) else ''
+
+    return texts(json.loads(text))
+
+
+def leaks(root, files):
+    """Return a line for each part of a solution that a file holds."""
+    hidden, found = secrets(root), []
+    for name, data in files.items():
+        text = squeezed(text_of(name, data))
+        found += [
+            f'{name} holds a part of the solution of {exercise}: {part:.60}'
+            for part, exercise in hidden.items()
+            if part in text
+        ]
+    return found
+
+
+def make_kit(root=book.ROOT):
+    """Write _build/class.zip. Raises Leak if a solution would be in it."""
+    files = kit_files(root)
+    if found := leaks(root, files):
+        raise Leak('\n'.join(found))
+    write_zip(root / KIT, files)
+    return root / KIT
+
+
+# ---------------------------------------------------------------- nbgrader
+CONFIG = '''\
+"""The course's settings; `nbgrader` reads this file in its folder."""
+
+import os
+
+c = get_config()  # noqa: F821  nbgrader provides it
+
+c.CourseDirectory.course_id = 'segmentation'
+# A stub is what stands above the solution; nothing takes the solution's place.
+c.ClearSolutions.code_stub = {'python': ''}
+# A cell may train a network.
+c.ExecutePreprocessor.timeout = 1800
+# One data set for all submissions, made on first use; see README.md.
+os.environ.setdefault('BOOK_DATA', os.path.join(os.getcwd(), 'data'))
+'''
+COURSE_README = """\
+# The exercises as an nbgrader course
+
+    nbgrader generate_assignment transposed-conv
+    nbgrader autograde transposed-conv
+
+and so on, in this folder, with nbgrader 0.9.6. The points: 1 for an easy
+exercise, 2 for a medium, 3 for a hard one. Open exercises wait for your own
+marks; their solutions say what to look for.
+
+The kernels need the packages that README.md of the class's kit names. All
+notebooks share the data set in `data/`, made on first use; for students on
+other machines, set the environment variable `BOOK_DATA` to a folder that all
+can read, or each one makes his own.
+"""
+
+
+def course_metadata(name, cell, *, grade=False, solution=False, points=None):
+    """Mark a cell for nbgrader (version 3 of its schema)."""
+    marks = {
+        'schema_version': 3,
+        'grade_id': name,
+        'grade': grade,
+        'solution': solution,
+        'locked': not solution,
+        'task': False,
+        'cell_type': cell.cell_type,
+    }
+    if points is not None:
+        marks['points'] = points
+    cell.metadata['nbgrader'] = marks
+    return cell
+
+
+def solved(exercise):
+    """Return the stub's cell with the solution as nbgrader marks it."""
+    (stub,) = exercise.cells('stub')
+    lines = [stub.source, '### BEGIN SOLUTION']
+    for cell in exercise.cells('solution'):
+        if cell.cell_type == 'code':
+            lines.append(cell.source)
+        else:
+            for paragraph in re.split(r'\n\s*\n', cell.source):
+                lines += textwrap.wrap(
+                    paragraph,
+                    width=79,
+                    initial_indent='# ',
+                    subsequent_indent='# ',
+                    break_long_words=False,
+                )
+    return new_code_cell('\n'.join([*lines, '### END SOLUTION']))
+
+
+def assignment(root, page):
+    """Return the exercises of a page as nbgrader's source notebook."""
+    source, cells = exercises.read(root, page), []
+
+    def given(role, cell):
+        if role in ('given', 'stub'):
+            name = f'given-{len(cells)}'
+            return course_metadata(name, new_code_cell(cell.source))
+        return cell
+
+    cells = []
+    for role, cell in source.intro:
+        cells.append(given(role, cell))
+    for exercise in source.exercises:
+        name, points = exercise.check(), exercise.points
+        for role, cell in exercise.parts:
+            if role == 'stub':
+                cell = course_metadata(
+                    name,
+                    solved(exercise),
+                    grade=exercise.open,
+                    solution=True,
+                    points=points if exercise.open else None,
+                )
+            elif role == 'check' and exercise.open:
+                cell = course_metadata(
+                    f'check-{name}', new_code_cell(cell.source)
+                )
+            elif role == 'check':
+                cell = course_metadata(
+                    f'check-{name}',
+                    new_code_cell(f'{cell.source.rstrip()}.require()'),
+                    grade=True,
+                    points=points,
+                )
+            elif role == 'solution':
+                continue
+            else:
+                cell = given(role, cell)
+            cells.append(cell)
+    return source.made_of(cells)
+
+
+def make_course(root=book.ROOT):
+    """Write _build/nbgrader, a course folder."""
+    folder = root / COURSE
+    shutil.rmtree(folder, ignore_errors=True)
+    book.write_whole(folder / 'nbgrader_config.py', CONFIG)
+    book.write_whole(folder / 'README.md', COURSE_README)
+    library = files_of(root, LIBRARY)
+    found = readable.targets(root)
+    for page in book.exercises(root):
+        place = folder / 'source' / page.stem
+        for name, data in library.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(data)
+        notebook = finished(root, page, assignment(root, page), found)
+        (place / f'{page.stem}.ipynb').write_bytes(notebook)
+    return folder
+
+
+if __name__ == '__main__':
+    makers = {'': make_kit, 'zip': make_kit, 'nbgrader': make_course}
+    kind = ''.join(sys.argv[1:])
+    if kind not in makers:
+        sys.exit(f'FORMAT={kind} is unknown: it is zip or nbgrader')
+    try:
+        print(makers[kind]().relative_to(book.ROOT))
+    except (Leak, exercises.Broken) as error:
+        sys.exit(str(error))
