@@ -88,7 +88,7 @@ from tqdm.auto import tqdm
 npx.set_np()
 
 HERE = Path(__file__).resolve().parent
-DATA = HERE / 'data'
+DATA = Path(os.environ.get('BOOK_DATA') or HERE / 'data').expanduser()
 
 
 def set_seed(seed):
@@ -1282,12 +1282,17 @@ class _Picture:
             kind, data = 'image/svg+xml', data.decode()
             self.metadata = {}
         self.data = {kind: data, 'text/plain': alt}
+        # In pixels of a page.
+        self.size = [round(96 * side) for side in fig.get_size_inches()]
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         return self.data, self.metadata
 
     def _repr_svg_(self):
         return self.data.get('image/svg+xml')
+
+
+_stage = None  # where `vary` collects the pictures that it replaces
 
 
 def _show(fig, alt, photo=False):
@@ -1300,7 +1305,9 @@ def _show(fig, alt, photo=False):
             drawing (SVG).
     """
     picture = _Picture(fig, alt, photo)
-    if _in_jupyter():
+    if _stage is not None:
+        _stage.append(picture)
+    elif _in_jupyter():
         from IPython.display import display
 
         display(picture)
@@ -1605,6 +1612,88 @@ def _draw_matrix(axes, values, deepest, digits, size):
                 if value == 0
                 else ('white' if abs(value) > 0.7 * deepest else 'black'),
             )
+
+
+def vary(draw, **parameters):
+    """Show what a function draws, with a control for each parameter.
+
+    When a control is moved, the new picture takes the place of the old one.
+
+    Args:
+        draw: a function of these parameters that shows pictures with the
+            functions of this module, or prints. If it raises, the error is
+            shown in one line.
+        **parameters: what each may be: (first, last, start) or (first,
+            last), whole numbers, begins at start or first; a list of
+            choices begins at its first; True or False can be switched.
+
+    Returns:
+        A widget for Jupyter: write the call as the last line of a cell.
+    """
+    import ipywidgets
+
+    controls = {
+        name: _control(ipywidgets, name.replace('_', ' '), values)
+        for name, values in parameters.items()
+    }
+    picture = ipywidgets.HTML()
+
+    def update(change=None):
+        values = {name: control.value for name, control in controls.items()}
+        picture.value = _drawn(draw, values)
+
+    for control in controls.values():
+        control.observe(update, 'value')
+    update()
+    return ipywidgets.VBox([*controls.values(), picture])
+
+
+def _control(ipywidgets, name, values):
+    """Make the control of one parameter, see `vary`."""
+    look = {'description': name, 'style': {'description_width': 'initial'}}
+    if isinstance(values, bool):
+        return ipywidgets.Checkbox(value=values, indent=False, **look)
+    if isinstance(values, list):
+        return ipywidgets.Dropdown(options=values, **look)
+    first, last, *start = values
+    start = start[0] if start else first
+    return ipywidgets.IntSlider(value=start, min=first, max=last, **look)
+
+
+def _drawn(draw, values):
+    """Return as HTML what draw(**values) shows and prints."""
+    import base64
+    import html
+    import io
+    from contextlib import redirect_stdout
+
+    global _stage
+    outer, _stage, printed, error = _stage, [], io.StringIO(), ''
+    try:
+        with redirect_stdout(printed):
+            draw(**values)
+    except Exception as caught:
+        error = f'{type(caught).__name__}: {caught}'
+    finally:
+        pictures, _stage = _stage, outer
+    parts = []
+    for picture in pictures:
+        kind, data = next(iter(picture.data.items()))
+        data = data.encode() if isinstance(data, str) else data
+        width, height = picture.size
+        # A size in advance: nothing below jumps when the picture changes.
+        parts.append(
+            f'<img alt="{html.escape(picture.data["text/plain"])}" '
+            f'style="display: block; width: {width}px; max-width: 100%; '
+            f'aspect-ratio: {width} / {height}; background: white" '
+            f'src="data:{kind};base64,{base64.b64encode(data).decode()}">'
+        )
+    if printed.getvalue():
+        parts.append(f'<pre>{html.escape(printed.getvalue())}</pre>')
+    if error:
+        line = html.escape(' '.join(error.split()))
+        parts.append(f'<p role="alert">{line}</p>')
+    return '\n'.join(parts)
 
 
 def show_widget(name, **data):

@@ -86,7 +86,8 @@ def main(*options):
     os.environ['PYTHONPATH'] = os.pathsep.join(
         filter(None, [str(book.ROOT), os.environ.get('PYTHONPATH')])
     )
-    for name in ('VOC_ROOT', 'BACKBONE'):  # notebooks run in their folder
+    # notebooks run in their folder
+    for name in ('VOC_ROOT', 'BACKBONE', 'BOOK_DATA'):
         run_chapters.make_absolute(os.environ, name)
     sys.stdout.flush()
     os.execv(sys.executable, [*command(book.ROOT), *options])

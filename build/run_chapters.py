@@ -301,7 +301,8 @@ def where(page, notebook, current):
 def kernel_environment(root, scratch, threads):
     """Return the variables of a chapter's process."""
     environment = dict(os.environ)
-    for name in ('VOC_ROOT', 'BACKBONE'):  # chapters run in another folder
+    # chapters run in another folder
+    for name in ('VOC_ROOT', 'BACKBONE', 'BOOK_DATA'):
         make_absolute(environment, name)
     paths = [str(root), environment.get('PYTHONPATH', '')]
     cache = root / '_build' / 'cache'
