@@ -236,6 +236,27 @@ def test_what_the_check_may_take_is_what_it_says():
     assert time.monotonic() - start > 1.9
 
 
+def test_an_alarm_while_numpy_reads_the_answer_is_no_other_mistake():
+    """NumPy says of any error in there that these are no numbers."""
+
+    class Slow:
+        def __float__(self):
+            time.sleep(60)
+
+        def __len__(self):  # looks like an array, as MXNet's do
+            raise TypeError
+
+        __getitem__ = __len__
+
+    @check('three numbers', seconds=0.2)
+    def quick(numbers):
+        array(numbers, (3,))
+
+    verdict = quick([Slow()] * 3)
+    assert verdict.state == 'Not yet'
+    assert 'still at work after 0.2 seconds' in verdict.text
+
+
 def test_an_alarm_of_ones_own_comes_back():
     def mine(*_):
         raise AssertionError('not in here')
