@@ -231,6 +231,9 @@ OUTPUTS = {
     ],
     'html()': [shown(text_html='<p class="demo">Made\n\nby <b>code</b></p>')],
     'a_name_that_is_long': [stream('word ' * 60 + '\n')],
+    'check.reason': [
+        new_output('execute_result', {'text/plain': 'Right. Perhaps.'})
+    ],
     'check.size': [
         new_output(
             'execute_result', {'text/plain': 'Right. ' + 'It fits. ' * 20}

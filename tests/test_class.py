@@ -88,8 +88,8 @@ def plant(name, data, text):
     return as_file(notebook)
 
 
-def test_the_same_content_makes_the_same_bytes(root, tmp_path, files):
-    class_kit.write_zip(tmp_path / 'a.zip', files)
+def test_the_same_content_makes_the_same_bytes(root, tmp_path):
+    class_kit.write_zip(tmp_path / 'a.zip', class_kit.kit_files(root))
     again = dict(reversed(class_kit.kit_files(root).items()))
     class_kit.write_zip(tmp_path / 'b.zip', again)
     both = [(tmp_path / f'{name}.zip').read_bytes() for name in 'ab']
@@ -198,6 +198,9 @@ def course(tmp_path_factory, root):
 def nbgrader(folder, *command):
     environment = {**os.environ, 'BOOK_DATA': str(utils.DATA)}
     environment.pop('PYTEST_CURRENT_TEST', None)
+    # It calls `alembic`, which is installed beside Python.
+    programs = str(Path(sys.executable).parent)
+    environment['PATH'] = os.pathsep.join([programs, os.environ['PATH']])
     done = subprocess.run(
         [sys.executable, '-m', 'nbgrader', *command],
         cwd=folder,

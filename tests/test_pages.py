@@ -518,6 +518,19 @@ def test_on_paper_only_the_unfolded_solutions(task):
     assert folds.last.is_hidden()
 
 
+def test_every_solution_of_the_book_is_right(site):
+    pages = sorted(site.glob('exercises/*.html'))
+    assert len(pages) == 4
+    for page in pages:
+        soup = BeautifulSoup(page.read_text(), 'html.parser')
+        exercises = soup.select('article section section')
+        folds = soup.select('article details.solution')
+        assert len(folds) == len(exercises) > 1
+        for fold in folds:
+            (verdict,) = fold.select('.verdict')
+            assert verdict.get_text().startswith('Right. ')
+
+
 def test_a_page_of_exercises_shows_no_mark(small):
     page = (small / 'exercises/data.html').read_text()
     article = BeautifulSoup(page, 'html.parser').article
