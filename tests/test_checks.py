@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+import checks
 import utils
 from checks import (
     Unanswered,
@@ -234,6 +235,31 @@ def test_what_the_check_may_take_is_what_it_says():
     start = time.monotonic()
     assert 'after 2 seconds' in repr(slow(patient))
     assert time.monotonic() - start > 1.9
+
+
+def test_waiting_for_a_busy_machine_is_not_counted(monkeypatch):
+    """But not for ever."""
+    start = time.monotonic()
+
+    def busy():
+        return {'1': (time.monotonic() - start) * share, '2': 0}
+
+    @check('a function', seconds=0.5)
+    def quick(function):
+        return call(function)
+
+    monkeypatch.setattr(checks, '_waits', busy)
+    share = 0.9  # of the time somebody else is at work
+    assert quick(lambda: time.sleep(1))
+    share = 1
+    assert not quick(patient)
+    assert time.monotonic() - start < 1.5 + checks.PATIENCE * 0.5
+    monkeypatch.setattr(checks, '_waits', dict)  # nobody counts
+    assert not quick(lambda: time.sleep(1))
+
+
+def test_this_machine_counts_how_long_threads_wait():
+    assert checks._waits()
 
 
 def test_an_alarm_while_numpy_reads_the_answer_is_no_other_mistake():
