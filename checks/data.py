@@ -1148,6 +1148,7 @@ def void_as_background(accuracies, answer):
         )
     words(answer)
     return (
-        'The numbers are. Of your reasons no program can judge: compare them '
-        'with the solution’s. Do they name who gains, who loses, and why?'
+        'The four numbers agree, but no program can judge your reasons: '
+        'compare them with the solution’s. Do they name who gains, who '
+        'loses, and why?'
     )
