@@ -17,6 +17,10 @@ test-mxnet2: ## run the tests of the code on MXNet 2
 lab: ## open chapters and exercises in JupyterLab
 	$(RUN) build/lab.py $(ARGS)
 
+bench: ## measure the book against its peers (a quarter of an hour)
+	@build/setup.sh bench
+	$(RUN) benchmarks/bench.py
+
 class: ## pack the students' notebooks into _build/class.zip
 	$(RUN) build/class_kit.py $(FORMAT)
 
@@ -29,4 +33,4 @@ pins: ## work out the exact packages anew (needs uv)
 clean: ## remove what was built; keep environments, data and notebooks/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: html test test-mxnet2 lab class lint pins clean
+.PHONY: html test test-mxnet2 lab class bench lint pins clean

@@ -1,6 +1,6 @@
 """Make a virtual environment of the book's pinned packages, once.
 
-Usage: python build/environment.py cpu|gpu|mxnet2 [COMMAND ...]
+Usage: python build/environment.py cpu|gpu|mxnet2|bench [COMMAND ...]
 
 Only Python's own library is used here. A stamp in the environment says which
 pins it holds; it is written last, so that an installation cut short counts
@@ -18,7 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = {'cpu': '.venv', 'gpu': '.venv-gpu', 'mxnet2': '.venv-mxnet2'}
+FOLDERS = {
+    'cpu': '.venv',
+    'gpu': '.venv-gpu',
+    'mxnet2': '.venv-mxnet2',
+    'bench': '.venv-bench',  # PyTorch, for `make bench`
+}
 STAMP = 'book-pins.txt'
 
 
@@ -78,8 +83,9 @@ def make(folder, pins):
     (packages / 'the-book.pth').write_text(f'{ROOT}\n')
     for pandoc in packages.glob('pypandoc/files/pandoc'):  # d2lbook calls it
         (folder / 'bin' / 'pandoc').symlink_to(pandoc)
-    lend_libgomp(packages)
-    check(python)
+    if pins.stem != 'bench':  # which has no MXNet
+        lend_libgomp(packages)
+        check(python)
     scratch = folder / f'{STAMP}.new'
     scratch.write_text(stamp_for(folder, pins))
     os.replace(scratch, folder / STAMP)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Usage: build/setup.sh cpu|gpu|mxnet2 [COMMAND ...]
+# Usage: build/setup.sh cpu|gpu|mxnet2|bench [COMMAND ...]
 # Makes an environment if it is not there yet, then runs `python COMMAND` in it.
 # This file only finds a Python; environment.py does the rest.
 here=$(dirname "$0")

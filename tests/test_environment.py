@@ -49,7 +49,7 @@ def test_every_package_is_exact_and_has_hashes(root, name):
     entries = '\n'.join(x for x in lines if not x.lstrip().startswith('#'))
     for entry in re.split(r'\n(?=\S)', entries):
         first, *hashes = entry.split('\\\n')
-        assert re.fullmatch(r'[\w.-]+==[\w.]+ ', first), first
+        assert re.fullmatch(r'[\w.-]+==[\w.+]+ ', first), first
         assert hashes, first
         for line in hashes:
             assert re.fullmatch(r' +--hash=sha256:[0-9a-f]{64} ?', line), line
