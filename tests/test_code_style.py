@@ -34,18 +34,20 @@ def f( x ):  #@save
 """
 
 
-@pytest.fixture
-def bad(tmp_path, root):
-    (tmp_path / 'chapters').mkdir()
+@pytest.fixture(params=['chapters', 'exercises'])
+def bad(request, tmp_path, root):
     shutil.copy(root / 'pyproject.toml', tmp_path)
-    (tmp_path / 'chapters' / 'bad.md').write_text(BAD)
-    return tmp_path
+    page = tmp_path / request.param / 'bad.md'
+    page.parent.mkdir()
+    page.write_text(BAD)
+    return page
 
 
 def test_a_badly_written_cell_is_found_and_mended(bad):
-    assert not lint.check_pages(bad)
-    lint.check_pages(bad, fixing=True)
-    text = (bad / 'chapters' / 'bad.md').read_text()
+    folder = bad.parents[1]
+    assert not lint.check_pages(folder)
+    lint.check_pages(folder, fixing=True)
+    text = bad.read_text()
     assert 'def f(x):  #@save\n    return x\n```' in text
     assert 'import os' not in text
-    assert lint.check_pages(bad)
+    assert lint.check_pages(folder)
