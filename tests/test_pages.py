@@ -163,10 +163,23 @@ class Visit:
     def paper(self):
         self.page.emulate_media(media='print')
         bars = self.page.locator('.bd-sidebar, .bd-header-article')
-        return self.sideways() + [
-            f'prints {bar.get_attribute("class")}'
-            for bar in bars.all()
-            if bar.is_visible()
+        pale = self.page.evaluate(
+            """[...document.querySelectorAll('article p, .highlight span')]
+              .filter((part) => {
+                const color = getComputedStyle(part).color;
+                const [red, green, blue] = color.match(/\\d+/g).map(Number);
+                return 0.3 * red + 0.6 * green + 0.1 * blue > 150;
+              })
+              .map((part) => part.textContent.slice(0, 20))"""
+        )
+        return [
+            *self.sideways(),
+            *(f'prints {text} too pale' for text in pale),
+            *(
+                f'prints {bar.get_attribute("class")}'
+                for bar in bars.all()
+                if bar.is_visible()
+            ),
         ]
 
 
@@ -178,7 +191,7 @@ SITUATIONS = {
     ),
     'night': (
         dict(width=1280, scheme='dark'),
-        ['accessibility', 'solutions'],
+        ['accessibility', 'solutions', 'paper'],
     ),
     'phone': (dict(width=PHONE), ['sideways', 'accessibility', 'solutions']),
     'file': (dict(width=1024), ['formulas', 'pictures']),
@@ -237,8 +250,9 @@ def test_first_view_is_light(notes):
     assert notes['desk']['first_view'] == []
 
 
-def test_on_paper_the_text_alone(notes):
-    assert notes['desk']['paper'] == []
+@pytest.mark.parametrize('situation', ['desk', 'night'])
+def test_on_paper_the_text_alone(notes, situation):
+    assert notes[situation]['paper'] == []
 
 
 def test_links_lead_somewhere(site):
