@@ -75,7 +75,21 @@ def _load_cuda_libraries():
                 ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
 
 
+def _keep_memory():
+    """Let large blocks be used again; by itself glibc gives them back.
+
+    On a CPU, MXNet asks for the memory of every array anew, and the kernel
+    would clear each of its pages: that takes longer than many a layer.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt:  # glibc; the numbers are those of its malloc.h
+        mallopt(-4, 0)  # M_MMAP_MAX: no block outside of the heap
+        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: the heap does not shrink
+        mallopt(-8, 1)  # M_ARENA_MAX: one heap for all threads
+
+
 _use_all_cores()
+_keep_memory()
 _load_cuda_libraries()
 
 import mxnet as mx
@@ -525,7 +539,8 @@ def read_label(path, colormap=None):
             raise ValueError(f'{path} holds the index {label.max()} > 255')
         if image.mode == 'P' and colormap is not None:
             palette = onp.array(image.getpalette('RGB')).reshape(-1, 3)
-            for index in onp.unique(label):
+            present = onp.bincount(label.reshape(-1))
+            for index in onp.flatnonzero(present):
                 if index < len(palette) and tuple(palette[index]) not in (
                     tuple(colormap[index]),
                     (index, index, index),
@@ -848,7 +863,7 @@ def _ramp(size, overlap):
     return onp.minimum(distance / (overlap + 1), 1).astype('float32')
 
 
-def predict(net, image, device=None, tile=640, overlap=64):
+def predict(net, image, device=None, tile=1152, overlap=64):
     """Segment a photo of any size: uint8 (height, width), class indices.
 
     `image`: a path, a Pillow image, or an array: uint8 or float from 0 to 1,
@@ -861,7 +876,7 @@ def predict(net, image, device=None, tile=640, overlap=64):
     padded with the mean colour to a multiple of 32. A larger one is cut into
     tiles that overlap by at least `overlap` pixels; where they do, their
     scores are averaged, those near a tile's border counting less, before the
-    argmax. Memory grows with the photo's width times `tile`.
+    argmax. Memory grows with `tile` squared, hardly with the photo.
     """
     if tile % _STRIDE or overlap % _STRIDE or not 0 <= overlap < tile:
         raise ValueError(
@@ -872,41 +887,67 @@ def predict(net, image, device=None, tile=640, overlap=64):
     device = device or devices_of(net)[0]
     height, width = photo.shape[:2]
     if max(height, width) <= tile:
-        return _predict_whole(net, photo, device)[:height, :width].asnumpy()
+        return _argmax(_padded_scores(net, photo, device))[:height, :width]
     tops, tile_height = _tiles(height, tile, overlap)
     lefts, tile_width = _tiles(width, tile, overlap)
     weight = onp.outer(_ramp(tile_height, overlap), _ramp(tile_width, overlap))
-    weight = np.array(weight).as_in_ctx(device)
     label = onp.empty((height, width), dtype='uint8')
-    band = None  # weighted sums of the scores of the rows in work
+    above = None  # weighted sums of scores that reach into the next rows
     for top, next_top in zip(tops, [*tops[1:], height], strict=True):
         rows = photo[top : top + tile_height]
-        for left in lefts:
+        down = next_top - top  # no later tile touches the rows before
+        below = beside = None  # what this row of tiles, this tile hands on
+        for left, next_left in zip(lefts, [*lefts[1:], width], strict=True):
             pixels = pad_to(
                 rows[:, left : left + tile_width],
                 tile_height,
                 tile_width,
                 MEAN_COLOR,
             )
-            scores = (_scores(net, pixels, device) * weight).asnumpy()
-            if band is None:
-                shape = (scores.shape[0], tile_height, lefts[-1] + tile_width)
-                band = onp.zeros(shape, dtype='float32')
-            band[:, :, left : left + tile_width] += scores
-        done = next_top - top  # no later tile touches these rows
-        for row in range(0, done, _STRIDE):  # argmax copies what it is given
-            strip = band[:, row : min(row + _STRIDE, done), :width]
-            label[top + row : top + row + strip.shape[1]] = strip.argmax(0)
-        band[:, : tile_height - done] = band[:, done:]
-        band[:, tile_height - done :] = 0
+            scores = _scores(net, pixels, device).asnumpy()
+            scores *= weight
+            right = left + tile_width
+            shared = 0  # columns whose sums the tile to the left began
+            if beside is not None:
+                shared = beside.shape[2]
+                scores[:, :, :shared] += beside
+            if above is not None:
+                begun = above[:, :, left + shared : right]
+                scores[:, : begun.shape[1], shared:] += begun
+            across = next_left - left
+            label[top:next_top, left:next_left] = _argmax(
+                scores[:, :down, :across]
+            )
+            beside = scores[:, :, across:].copy()
+            if below is None:
+                shape = len(scores), tile_height - down, lefts[-1] + tile_width
+                below = onp.empty(shape, dtype='float32')
+            below[:, :, left:right] = scores[:, down:]
+        above = below
     return label
 
 
-def _predict_whole(net, photo, device):
-    """Predict a padded photo: uint8 MXNet array, sides multiples of 32."""
+def _padded_scores(net, photo, device):
+    """Scores of a photo of any size, padded to multiples of the stride."""
     h, w = (_up(side) for side in photo.shape[:2])
-    scores = _scores(net, pad_to(photo, h, w, MEAN_COLOR), device)
-    return scores.argmax(axis=0).astype('uint8')
+    return _scores(net, pad_to(photo, h, w, MEAN_COLOR), device)
+
+
+def _argmax(scores):
+    """The class with the highest score: uint8 (height, width).
+
+    `scores`: (classes, height, width). Goes through memory in its order, one
+    class after the other; `argmax` jumps, and takes several times as long.
+    """
+    if hasattr(scores, 'ctx') and scores.ctx.device_type != 'cpu':
+        return scores.argmax(axis=0).astype('uint8').asnumpy()
+    scores = _host(scores)
+    highest = scores[0].copy()
+    label = onp.zeros(highest.shape, dtype='uint8')
+    for index in range(1, len(scores)):
+        onp.copyto(label, index, where=scores[index] > highest)
+        onp.maximum(highest, scores[index], out=highest)
+    return label
 
 
 def evaluate(net, dataset, num_classes=21, devices=None):
@@ -921,14 +962,14 @@ def evaluate(net, dataset, num_classes=21, devices=None):
     waiting = []  # what the devices may still be working on
 
     def count_oldest():
-        label, prediction = waiting.pop(0)
+        label, scores = waiting.pop(0)
         height, width = label.shape
-        metric.update(label, prediction[:height, :width])
+        metric.update(label, _argmax(scores)[:height, :width])
 
     for i in range(len(dataset)):
         photo, label = dataset[i]
         device = devices[i % len(devices)]
-        waiting.append((label, _predict_whole(net, photo, device)))
+        waiting.append((label, _padded_scores(net, photo, device)))
         if len(waiting) > len(devices):
             count_oldest()
     while waiting:

@@ -90,7 +90,8 @@ def infer(folder):
         net(x).wait_to_read()
 
     def classes():
-        net(x).argmax(axis=1).wait_to_read()
+        for each in net(x).asnumpy():
+            utils._argmax(each)
 
     def one_round():
         return {
@@ -200,7 +201,8 @@ def batch(folder):
 
     def predict():
         x = utils.normalize(np.array(photos, dtype='uint8'))
-        net(x).argmax(axis=1).astype('uint8').asnumpy()
+        for each in net(x).asnumpy():
+            utils._argmax(each)
 
     def one_round():
         seconds = peer.seconds(predict, settings['steps'])

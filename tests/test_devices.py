@@ -43,6 +43,22 @@ def test_importing_utils_uses_every_physical_core():
     assert 'Warning' not in errors
 
 
+def test_freed_memory_is_used_again():
+    """A second block of 200 MB: the kernel need not clear new pages for it."""
+    program = """
+import resource
+import utils
+import numpy
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    numpy.ones(200_000_000, dtype='uint8')
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(faults(), faults())
+"""
+    first, second = map(int, run(program)[0].split())
+    assert second < first / 10
+
+
 def test_a_number_of_threads_that_was_set_is_kept():
     printed, _ = run(
         'import utils, os; print(os.environ["OMP_NUM_THREADS"])',

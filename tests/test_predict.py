@@ -98,6 +98,41 @@ def test_tiles_cover_every_length(tile, overlap):
             assert 0 < b - a <= size - overlap
 
 
+def test_the_argmax_is_numpys():
+    """Also where scores are equal: the first of the highest."""
+    rng = onp.random.default_rng(0)
+    scores = rng.integers(4, size=(9, 13, 17)).astype('float32')
+    for same in (scores, np.array(scores), scores[:, 2:, 3:-1]):
+        label = utils._argmax(same)
+        assert label.dtype == onp.uint8
+        assert (label == utils._host(same).argmax(axis=0)).all()
+
+
+def test_where_many_tiles_meet_all_are_averaged():
+    """A net that adds a number of its own to each tile it is given."""
+    calls = []
+
+    def net(batch):
+        calls.append(1)
+        rng = onp.random.default_rng(len(calls))
+        return np.array(rng.normal(size=(1, 5, *batch.shape[2:])))
+
+    image = onp.zeros((200, 230, 3), dtype='uint8')
+    label = utils.predict(net, image, mx.cpu(), tile=96, overlap=32)
+    # The same, with one array as large as the photo.
+    tops, height = utils._tiles(200, 96, 32)
+    lefts, width = utils._tiles(230, 96, 32)
+    weight = onp.outer(utils._ramp(height, 32), utils._ramp(width, 32))
+    sums = onp.zeros((5, tops[-1] + height, lefts[-1] + width))
+    corners = [(top, left) for top in tops for left in lefts]
+    for i, (top, left) in enumerate(corners, 1):
+        scores = onp.random.default_rng(i).normal(size=(5, height, width))
+        sums[:, top : top + height, left : left + width] += scores * weight
+    assert len(corners) == len(calls) >= 9
+    expected = sums[:, :200, :230].argmax(axis=0)
+    assert (label == expected).mean() > 0.999
+
+
 def test_scores_are_averaged_before_the_argmax():
     """Two tiles disagree in their overlap; the surer one must win there."""
 
