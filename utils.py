@@ -572,9 +572,9 @@ def read_pair(root, name, colormap, num_classes, decode):
             label = decode(label)
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
-    wrong = onp.argwhere((label >= num_classes) & (label != VOID))
-    if len(wrong):
-        row, column = wrong[0]
+    wrong = (label >= num_classes) & (label != VOID)
+    if wrong.any():
+        row, column = onp.argwhere(wrong)[0]
         raise ValueError(
             f'{path} holds index {label[row, column]} at row {row}, column '
             f'{column}; the classes end at {num_classes - 1}, void is {VOID}'
@@ -597,10 +597,8 @@ def normalize(images):
     Returns float32 (N, 3, height, width): divided by 255, minus RGB_MEAN,
     divided by RGB_STD.
     """
-    mean = np.array(RGB_MEAN, dtype='float32').as_in_ctx(images.ctx)
-    std = np.array(RGB_STD, dtype='float32').as_in_ctx(images.ctx)
-    scaled = (images.astype('float32') / 255 - mean) / std
-    return scaled.transpose(0, 3, 1, 2)
+    scaled = npx.image.to_tensor(images)  # that transposes, too
+    return npx.image.normalize(scaled, RGB_MEAN, RGB_STD)
 
 
 def _stack(samples):
