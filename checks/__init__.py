@@ -119,7 +119,7 @@ def check(expects, seconds=5):
                 return Verdict(
                     WRONG,
                     'The answer could not be examined: '
-                    f'{type(error).__name__}: {_short(error, 300)}',
+                    f'{type(error).__name__}: {_said(error)}',
                 )
             finally:
                 limits.over = True  # first: an alarm is now without effect
@@ -239,7 +239,7 @@ def call(function, *arguments, name='your function', **options):
         raise
     except BaseException as error:  # SystemExit too
         raise Wrong(
-            f'{name} raised {type(error).__name__}: {_short(error, 300)}',
+            f'{name} raised {type(error).__name__}: {_said(error)}',
             hint='call it in a cell of your own to see where',
         ) from None
     if _is_open(result):
@@ -284,7 +284,7 @@ def array(answer, shape=None, name='the answer'):
     except Exception as error:
         raise Wrong(
             f'{name} cannot be read as numbers in rows of equal length',
-            got=_short(error),
+            got=_said(error),
         ) from None
     if shape is not None and values.shape != tuple(shape):
         _wrong_shape(name, shape, values.shape)
@@ -348,6 +348,13 @@ def recognise(got, mistakes, tolerance=1e-4):
         ):
             return hint
     return None
+
+
+def _said(error):
+    """What an error says, without the stack that MXNet's begin with."""
+    lines = _short(error, 2000).splitlines() or ['']
+    text = lines[-1] if lines[0].startswith('Traceback') else '\n'.join(lines)
+    return _short(text.removeprefix(f'{type(error).__name__}: '), 300)
 
 
 def _short(value, length=120):

@@ -262,6 +262,13 @@ def test_this_machine_counts_how_long_threads_wait():
     assert checks._waits()
 
 
+def test_what_mxnet_says_comes_without_its_stack():
+    verdict = four(lambda: np.ones((4, 4)) * np.ones((3, 3)))
+    assert verdict.state == 'Not yet'
+    assert 'could not be broadcast' in verdict.text
+    assert 'Traceback' not in verdict.text and '.h"' not in verdict.text
+
+
 def test_an_alarm_while_numpy_reads_the_answer_is_no_other_mistake():
     """NumPy says of any error in there that these are no numbers."""
 
