@@ -204,7 +204,7 @@ def predict(size, stamps, state):
     if not _same(size, onp.array(counts.shape)):
         raise Wrong(
             'the size is not right',
-            got=f'{tuple(float(side) for side in size)}',
+            got=f'({size[0]:g}, {size[1]:g})',
             hint=_size_hint(size, onp.array([3, 5]), 5, 2, 2, 1)
             or 'put the numbers into s (i′ − 1) + k − 2p + a, one direction '
             'after the other',
@@ -251,7 +251,7 @@ def _size_hint(size, i, k, s, p, a):
         ((steps + k - 2 * p + a)[::-1], 'height first, then width'),
         (
             steps + k + 2 * p + a,
-            'padding removes here: 2p is subtracted, not added',
+            'padding removes: 2p is subtracted, not added',
         ),
         (
             s * i + k - 2 * p + a,
@@ -261,11 +261,14 @@ def _size_hint(size, i, k, s, p, a):
             steps + k - p + a,
             'padding removes at both ends of a row: 2p, not p',
         ),
-        (steps + k + a, 'the padding is not yet removed'),
+        (steps + k + a, 'this leaves out the padding, which removes 2p'),
     ]
     if onp.any(a):
         mistakes += [
-            (steps + k - 2 * p, 'the output padding is still missing'),
+            (
+                steps + k - 2 * p,
+                'this leaves out the output padding, which gives back a',
+            ),
             (
                 steps + k - 2 * p + 2 * a,
                 'output padding comes back at one end only: a, not 2a',
@@ -288,10 +291,7 @@ def _stamps_hint(ours, count, uncut, ends):
     if ours**2 == count:
         return 'this many lie there in one direction; a picture has two'
     if ours == 2 * count**0.5:
-        return (
-            'the numbers of the two directions are multiplied, not added: '
-            'each of the rows of stamps has that many in it'
-        )
+        return 'the numbers of the two directions are multiplied, not added'
     if ours == uncut:
         return (
             'these are the stamps before the padding removed the outer '
@@ -422,7 +422,7 @@ def _setting_hint(k, s, p, a):
             'a convolution with this setting does lead from 24 to 8, but '
             'it rounds down; on the way back a must give what it dropped'
         )
-    return 's (i′ − 1) + k − 2p + a, with i′ = 8'
+    return f's (i′ − 1) + k − 2p + a = {s} · 7 + {k} − 2 · {p} + {a}'
 
 
 # ------------------------------------------------------ There and back
@@ -523,8 +523,13 @@ def _judge_returns(cases, name):
                     for rest, hint in RESTS
                 ],
             )
-            or 'work out the size by hand, forward with the rounding, then '
-            'back with a = 0. What is missing?',
+            or (
+                'work out the size by hand, forward with the rounding, then '
+                'back with a = 0. What is missing?'
+                if 0 <= a < s
+                else 'what a division by s leaves over is at least 0 and '
+                'less than s'
+            ),
         )
 
 
@@ -554,7 +559,8 @@ def no_checkerboard(pairs, kernel):
         said = f'({pair[0]:g}, {pair[1]:g})'
         if ours == {(s, k) for k, s in even}:
             raise Wrong(
-                f'{said} is not what it should be',
+                'the pairs are the wrong way round',
+                got=said,
                 hint='the kernel comes first: (k, s)',
             )
         if pair not in allowed:
@@ -564,8 +570,8 @@ def no_checkerboard(pairs, kernel):
             )
         raise Wrong(
             f'{said} overlaps unevenly',
-            hint=f'draw a row of stamps {pair[0]:g} long, at every '
-            f'{pair[1]:g}th place. Count them over neighbouring cells',
+            hint=f'draw a row: a stamp of {pair[0]:g} cells, the next one '
+            f'{pair[1]:g} further. How many lie over neighbouring cells?',
         )
     missing = even - ours
     if missing:
@@ -872,7 +878,7 @@ def dilation(dilated_size, dilated):
                 f'{said} the output has the wrong shape',
                 expected=f'the shape {right.shape}',
                 got=f'the shape {ours.shape}',
-                hint='the output padding is still missing'
+                hint='this leaves out the output padding, which gives back a'
                 if ours.shape == plain
                 else _dilated_hint(ours.shape, side, p, a, k, s, d)
                 or 'compare it with what your dilated_size says',
