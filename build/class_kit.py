@@ -30,12 +30,13 @@ TOP = 'segmentation-class'
 # What a notebook needs beside itself, and what its first start needs.
 LIBRARY = (
     *('utils.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
-    *('build/scenes.py', 'build/backbone.py', 'build/static/widget.*'),
+    *('build/scenes.py', 'build/backbone.py', 'build/doctor.py'),
     *('build/static/*tconv*', 'build/static/bilinear.*'),
-    'build/static/compare.*',
+    *('build/static/compare.*', 'build/static/widget.*'),
 )
 START = (
     *('build/setup.sh', 'build/environment.py', 'build/lab_settings.py'),
+    'build/lab/labconfig/page_config.json',
     *('requirements/cpu.txt', 'requirements/gpu.txt'),
 )
 # Shorter lines and sentences stand in many programs and texts by chance, and

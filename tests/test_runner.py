@@ -556,6 +556,7 @@ def test_the_lab_serves_pictures_and_asks_for_a_token(finished):
         assert answer('/files/img/x.svg', token='secret').text == '<svg/>'
         page = answer('/lab/tree/notebooks/one.ipynb', token='secret').text
         assert '"news": {"disabled": true}' in page
+        assert '"disabledExtensions": ["@jupyter/nbgrader", ' in page
     finally:
         process.terminate()
         process.wait(30)
