@@ -255,7 +255,8 @@ class BilinearUpsampling(nn.Block):
             upsampling_matrix(size, self.stride).as_in_ctx(x.ctx)
             for size in x.shape[2:]
         )
-        return np.matmul(rows, np.matmul(x, columns.T))
+        # The small product first; the large one then is one for all maps.
+        return np.dot(np.matmul(rows, x), columns.T)
 
 
 def make_fcn(features, num_classes, upsample=None):
