@@ -8,6 +8,9 @@ RUN = @build/setup.sh $(BOX)
 html: ## build the book into _build/html
 	$(RUN) build/make_html.py
 
+doctor: ## say what this machine can run, before anything is installed
+	@build/setup.sh doctor
+
 test: ## run the tests
 	$(RUN) -m pytest $(TESTS)
 
@@ -33,4 +36,4 @@ pins: ## work out the exact packages anew (needs uv)
 clean: ## remove what was built; keep environments, data and notebooks/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: html test test-mxnet2 lab class bench lint pins clean
+.PHONY: html doctor test test-mxnet2 lab class bench lint pins clean

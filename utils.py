@@ -205,6 +205,13 @@ def devices_of(net):
     return next(iter(net.collect_params().values())).list_ctx()
 
 
+def doctor():
+    """Print what this machine runs of the book, as `make doctor` does."""
+    command = [sys.executable, str(HERE / 'build' / 'doctor.py')]
+    done = subprocess.run(command, capture_output=True, text=True)
+    print(done.stdout + done.stderr, end='')
+
+
 # ------------------------------------------------------------------- Data
 VOID = 255  # the label of pixels that nobody scores
 RGB_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pixels, scaled to 0..1

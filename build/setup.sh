@@ -1,7 +1,9 @@
 #!/bin/sh
 # Usage: build/setup.sh cpu|gpu|mxnet2|bench [COMMAND ...]
 # Makes an environment if it is not there yet, then runs `python COMMAND` in it.
-# This file only finds a Python; environment.py does the rest.
+#        build/setup.sh doctor|which
+# Says what this machine can run; says which Python would be taken.
+# This file only finds a Python; environment.py and doctor.py do the rest.
 here=$(dirname "$0")
 fits='
 import ensurepip, platform, struct, sys, venv
@@ -11,10 +13,16 @@ sys.exit(not (
     and (sys.platform, platform.machine()) == ("linux", "x86_64")
     and struct.calcsize("P") == 8
 ))'
+[ "$1" = doctor ] && fits='import sys; sys.exit(sys.version_info < (3, 9))'
 for python in "$PYTHON" python3.11 python3 python \
     /usr/bin/python3.11 /usr/local/bin/python3.11 /usr/bin/python3; do
     if [ -n "$python" ] && "$python" -c "$fits" >/dev/null 2>&1; then
-        exec "$python" "$here/environment.py" "$@"
+        case $1 in
+        doctor) exec "$python" "$here/doctor.py" ;;
+        which) exec "$python" -c 'import sys
+print(".".join(map(str, sys.version_info[:3])), f"({sys.executable})")' ;;
+        *) exec "$python" "$here/environment.py" "$@" ;;
+        esac
     fi
 done
 echo "The book needs CPython 3.11 with venv on Linux x86-64, and none was found:" \
