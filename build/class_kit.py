@@ -30,9 +30,9 @@ TOP = 'segmentation-class'
 # What a notebook needs beside itself, and what its first start needs.
 LIBRARY = (
     *('utils.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
-    *('build/scenes.py', 'build/backbone.py', 'build/static/widget.*'),
+    *('build/scenes.py', 'build/backbone.py', 'build/doctor.py'),
     *('build/static/*tconv*', 'build/static/bilinear.*'),
-    'build/static/compare.*',
+    *('build/static/compare.*', 'build/static/widget.*'),
 )
 START = (
     *('build/setup.sh', 'build/environment.py', 'build/lab_settings.py'),
