@@ -15,6 +15,14 @@ with warnings.catch_warnings():  # notedown: pkg_resources is deprecated
 
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTED = '_build/eval'  # where d2lbook looks for executed notebooks
+METADATA = {
+    'kernelspec': {
+        'display_name': 'Python 3',
+        'language': 'python',
+        'name': 'python3',
+    },
+    'language_info': {'name': 'python'},
+}
 
 
 def pages(root):

@@ -19,7 +19,6 @@ from pathlib import Path
 import book
 import exercises
 import readable
-import run_chapters
 
 import nbformat
 from nbformat.v4 import new_code_cell
@@ -69,7 +68,7 @@ def files_of(root, patterns):
 
 def finished(root, page, notebook, found):
     """Return a notebook's bytes: readable alone, with its pictures."""
-    notebook.metadata = nbformat.from_dict(run_chapters.METADATA)
+    notebook.metadata = nbformat.from_dict(book.METADATA)
     readable.attach_pictures(notebook, root / page.parent)
     readable.make_readable(notebook, found)
     return (nbformat.writes(notebook) + '\n').encode()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import book
 
+from nbformat import from_dict
 from nbformat.v4 import new_markdown_cell
 
 FOLDER = 'exercises'
@@ -83,6 +84,7 @@ class Source:
         """Return a notebook of copies of these cells, numbered anew."""
         made = copy.deepcopy(self.notebook)
         made.cells = copy.deepcopy(cells)
+        made.metadata = from_dict(book.METADATA)
         return book.make_repeatable(made)
 
 

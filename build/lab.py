@@ -30,7 +30,7 @@ def notebook_of(root, page, found):
     old = run_chapters.stored(book.executed(root, page))
     if old and meanings(old) == meanings(notebook):
         run_chapters.graft(notebook, old)
-    notebook.metadata = run_chapters.METADATA
+    notebook.metadata = book.METADATA
     return readable.make_readable(notebook, found)
 
 
@@ -43,7 +43,6 @@ def meanings(notebook):
 def student_notebook(root, page, found):
     """Return the exercises of a chapter as a notebook to be answered."""
     notebook = exercises.student_notebook(root, page)
-    notebook.metadata = run_chapters.METADATA
     return readable.make_readable(notebook, found)
 
 

@@ -40,14 +40,6 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 FORMAT = 1
 # Fewer threads leave a training chapter slow; more than this gain little.
 THREADS_A_CHAPTER = 4
-METADATA = {
-    'kernelspec': {
-        'display_name': 'Python 3',
-        'language': 'python',
-        'name': 'python3',
-    },
-    'language_info': {'name': 'python'},
-}
 
 
 class Failure(Exception):
@@ -202,7 +194,9 @@ def key_of(notebook):
 
 def set_key(notebook, key):
     """Give a notebook its key, and no other metadata than all have."""
-    notebook.metadata = nbformat.from_dict({**METADATA, 'book': {'key': key}})
+    notebook.metadata = nbformat.from_dict(
+        {**book.METADATA, 'book': {'key': key}}
+    )
 
 
 def store(root, page, notebook):

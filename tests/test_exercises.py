@@ -159,6 +159,7 @@ def test_the_student_gets_no_solution(tiny):
     text = '\n'.join(cell.source for cell in notebook.cells)
     assert 'A hint.' in text and 'More words.' in text
     assert 'explanation' not in text and 'last word' not in text
+    assert notebook.metadata.kernelspec.name == 'python3'
     nbformat.validate(notebook)
 
 
