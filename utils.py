@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import warnings
 import zipfile
@@ -1338,7 +1339,9 @@ class _Picture:
         return self.data.get('image/svg+xml')
 
 
-_stage = None  # where `vary` collects the pictures that it replaces
+# Where `vary` collects the pictures that it replaces; each thread its own, for
+# JupyterLab lets a control and a cell run at the same time.
+_stage = threading.local()
 
 
 def _show(fig, alt, photo=False):
@@ -1351,8 +1354,8 @@ def _show(fig, alt, photo=False):
             drawing (SVG).
     """
     picture = _Picture(fig, alt, photo)
-    if _stage is not None:
-        _stage.append(picture)
+    if getattr(_stage, 'pictures', None) is not None:
+        _stage.pictures.append(picture)
     elif _in_jupyter():
         from IPython.display import display
 
@@ -1667,8 +1670,8 @@ def vary(draw, **parameters):
 
     Args:
         draw: a function of these parameters that shows pictures with the
-            functions of this module, or prints. If it raises, the error is
-            shown in one line.
+            functions of this module. If it returns a text, that stands
+            below; if it raises, the error is shown in one line.
         **parameters: what each may be: (first, last, start) or (first,
             last), whole numbers, begins at start or first; a list of
             choices begins at its first; True or False can be switched.
@@ -1707,21 +1710,20 @@ def _control(ipywidgets, name, values):
 
 
 def _drawn(draw, values):
-    """Return as HTML what draw(**values) shows and prints."""
+    """Return as HTML what draw(**values) shows and returns."""
     import base64
     import html
-    import io
-    from contextlib import redirect_stdout
 
-    global _stage
-    outer, _stage, printed, error = _stage, [], io.StringIO(), ''
+    npx.set_np()  # it holds in one thread only, and this may be another one
+    outer, error = getattr(_stage, 'pictures', None), ''
+    text = None
+    _stage.pictures = pictures = []
     try:
-        with redirect_stdout(printed):
-            draw(**values)
+        text = draw(**values)
     except Exception as caught:
         error = f'{type(caught).__name__}: {caught}'
     finally:
-        pictures, _stage = _stage, outer
+        _stage.pictures = outer
     parts = []
     for picture in pictures:
         kind, data = next(iter(picture.data.items()))
@@ -1734,8 +1736,8 @@ def _drawn(draw, values):
             f'aspect-ratio: {width} / {height}; background: white" '
             f'src="data:{kind};base64,{base64.b64encode(data).decode()}">'
         )
-    if printed.getvalue():
-        parts.append(f'<pre>{html.escape(printed.getvalue())}</pre>')
+    if text is not None:
+        parts.append(f'<pre>{html.escape(str(text))}</pre>')
     if error:
         line = html.escape(' '.join(error.split()))
         parts.append(f'<p role="alert">{line}</p>')

@@ -2,20 +2,23 @@
 
 import subprocess
 import sys
+import threading
 
 import utils
 
 import numpy as onp
 import pytest
+from mxnet import np
+from mxnet.gluon import nn
 
 
 def draw(kernel, stride, flipped=False, how='plain'):
-    """Draw two matrices, print a line; one setting is refused."""
+    """Draw two pictures, return a line; one setting is refused."""
     if stride > kernel:
         raise ValueError('the stamps\nleave gaps & holes')
     utils.show_matrix(onp.full((kernel, stride), 7), f'a <matrix> of {kernel}')
     utils.show_images([onp.zeros((8, 16))], 1, 1, alt='a photo')
-    print(how, '<', flipped)
+    return f'{how} < {flipped}'
 
 
 @pytest.fixture
@@ -69,8 +72,30 @@ def test_the_place_of_the_picture_is_known_before_it_is_loaded(box):
     assert box.children[-1].value.count('aspect-ratio: ') == 2
 
 
-def test_afterwards_pictures_are_shown_as_ever(box):
-    assert utils._stage is None
+def in_another_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_a_control_may_be_moved_in_another_thread():
+    """As JupyterLab does. MXNet's NumPy ways hold in one thread only."""
+
+    def enlarged(k):
+        layer = nn.Conv2DTranspose(1, k)
+        layer.initialize()
+        utils.show_matrix(layer(np.ones((1, 1, 2, 2)))[0, 0], f'k = {k}')
+
+    control, picture = utils.vary(enlarged, k=(1, 4)).children
+    in_another_thread(lambda: setattr(control, 'value', 3))
+    assert 'alt="k = 3"' in picture.value
+
+
+def test_what_a_cell_shows_meanwhile_is_not_taken():
+    def draw(n):
+        in_another_thread(lambda: utils.plot(None, {'m': [n]}, '', '', 'it'))
+
+    assert utils.vary(draw, n=(1, 2)).children[-1].value == ''
 
 
 def test_a_failing_control_ends_in_no_one_elses_picture():
