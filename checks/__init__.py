@@ -278,6 +278,8 @@ def array(answer, shape=None, name='the answer'):
     try:
         if hasattr(answer, 'asnumpy'):
             answer = answer.asnumpy()
+        if onp.iscomplexobj(answer):
+            raise TypeError('complex numbers')
         values = onp.array(answer, dtype='float64')
     except MemoryError:
         raise
