@@ -605,8 +605,9 @@ def normalize(images):
     Returns float32 (N, 3, height, width): divided by 255, minus RGB_MEAN,
     divided by RGB_STD.
     """
-    scaled = npx.image.to_tensor(images)  # that transposes, too
-    return npx.image.normalize(scaled, RGB_MEAN, RGB_STD)
+    with autograd.pause():  # in place, which no recording allows
+        scaled = npx.image.to_tensor(images)  # that transposes, too
+        return npx.image.normalize(scaled, RGB_MEAN, RGB_STD, out=scaled)
 
 
 def _stack(samples):
@@ -863,10 +864,16 @@ def _tiles(length, tile, overlap):
     return starts, size * _STRIDE
 
 
-def _ramp(size, overlap):
-    """Weights that fall towards a tile's border, where the net sees less."""
-    distance = onp.minimum(onp.arange(size), onp.arange(size)[::-1]) + 1
-    return onp.minimum(distance / (overlap + 1), 1).astype('float32')
+def _fade(scores, overlap):
+    """Let scores count less towards a tile's border, where the net sees less.
+
+    In place; (classes, height, width).
+    """
+    ramp = onp.arange(1, overlap + 1, dtype='float32') / (overlap + 1)
+    for side in (scores, scores.swapaxes(1, 2)):
+        ends = min(overlap, side.shape[1])
+        side[:, :ends] *= ramp[:ends, None]
+        side[:, side.shape[1] - ends :] *= ramp[:ends][::-1, None]
 
 
 def predict(net, image, device=None, tile=1152, overlap=64):
@@ -896,7 +903,6 @@ def predict(net, image, device=None, tile=1152, overlap=64):
         return _argmax(_padded_scores(net, photo, device))[:height, :width]
     tops, tile_height = _tiles(height, tile, overlap)
     lefts, tile_width = _tiles(width, tile, overlap)
-    weight = onp.outer(_ramp(tile_height, overlap), _ramp(tile_width, overlap))
     label = onp.empty((height, width), dtype='uint8')
     above = None  # weighted sums of scores that reach into the next rows
     for top, next_top in zip(tops, [*tops[1:], height], strict=True):
@@ -911,7 +917,7 @@ def predict(net, image, device=None, tile=1152, overlap=64):
                 MEAN_COLOR,
             )
             scores = _scores(net, pixels, device).asnumpy()
-            scores *= weight
+            _fade(scores, overlap)
             right = left + tile_width
             shared = 0  # columns whose sums the tile to the left began
             if beside is not None:

@@ -34,7 +34,7 @@ QUICK = bool(os.environ.get('QUICK'))
 FOLDER = book.ROOT / '_build' / ('bench-quick' if QUICK else 'bench')
 RESULT = FOLDER.with_suffix('.json')
 EXCERPT = book.ROOT.parent / 'shared/voc2012-excerpt/VOCdevkit/VOC2012'
-PATIENCE = 300  # seconds for one answer
+PATIENCE = 600  # seconds for one answer
 TOLERANCE = 1e-3  # between the losses of peers
 PROGRAMS = {
     'book': ['ours.py'],

@@ -141,10 +141,10 @@ def evaluation(folder):
     data = segbook.VOCSegDataset(settings['root'], 'val')
     data.names = data.names[: settings['evaluated']]
 
-    def forward():
+    def forward(count):
         """The seconds in the net alone, padded photos waiting for it."""
         inside = 0
-        for i in range(len(data)):
+        for i in range(count):
             photo = data[i][0]
             h, w = (utils._up(side) for side in photo.shape[:2])
             photo = utils.pad_to(photo, h, w, utils.MEAN_COLOR)
@@ -155,11 +155,11 @@ def evaluation(folder):
             inside += time.perf_counter() - start
         return inside
 
-    forward()
+    forward(min(20, len(data)))
 
     def one_round():
         return {
-            'forward': [forward() / len(data)],
+            'forward': [forward(len(data)) / len(data)],
             'evaluate': [
                 peer.seconds(lambda: utils.evaluate(net, data), 1)[0]
                 / len(data)

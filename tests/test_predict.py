@@ -122,7 +122,10 @@ def test_where_many_tiles_meet_all_are_averaged():
     # The same, with one array as large as the photo.
     tops, height = utils._tiles(200, 96, 32)
     lefts, width = utils._tiles(230, 96, 32)
-    weight = onp.outer(utils._ramp(height, 32), utils._ramp(width, 32))
+    weight = onp.ones((1, height, width))
+    utils._fade(weight, 32)
+    assert weight[0, 50, 50] == 1
+    assert weight.min() == pytest.approx(1 / 33**2)
     sums = onp.zeros((5, tops[-1] + height, lefts[-1] + width))
     corners = [(top, left) for top in tops for left in lefts]
     for i, (top, left) in enumerate(corners, 1):
