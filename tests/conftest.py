@@ -29,6 +29,7 @@ ON_MXNET2 = importlib.metadata.version('mxnet').startswith('2.')
 # the book.
 collect_ignore = (
     [
+        'test_bench.py',
         'test_class.py',
         'test_code_style.py',
         'test_environment.py',
