@@ -162,6 +162,8 @@ class Visit:
 
     def paper(self):
         self.page.emulate_media(media='print')
+        # What a browser says when it prints; the widgets listen to it.
+        self.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         bars = self.page.locator('.bd-sidebar, .bd-header-article')
         pale = self.page.evaluate(
             """[...document.querySelectorAll('article p, .highlight span')]
