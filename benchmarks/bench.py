@@ -5,7 +5,7 @@ the machine does besides hits all of them. Prints tables and writes
 _build/bench.json; README.md says what is measured. Nothing here is a test:
 slow is reported, only what is wrong is an error.
 
-Variables: ROUNDS (5), how often each takes its turn; BOOK=1 also builds the
+Variables: ROUNDS (3), how often each takes its turn; BOOK=1 also builds the
 book twice (a quarter of an hour more); QUICK=1 takes tiny sizes, to try the
 program itself, and writes _build/bench-quick.json.
 """
@@ -427,7 +427,7 @@ def main():
     RESULT.unlink(missing_ok=True)  # an old one would pass for this run's
     try:
         result = run(
-            int(os.environ.get('ROUNDS', 5)),
+            int(os.environ.get('ROUNDS', 3)),
             bool(os.environ.get('BOOK')),
         )
     except Broken as error:
