@@ -41,7 +41,7 @@ class Verdict:
         return self.state == RIGHT
 
     def __repr__(self):
-        return f'{self.state}. {self.text}'
+        return f'{self.state}{":" if self.state == WRONG else "."} {self.text}'
 
     def require(self):
         """Raise AssertionError with the text unless the answer is right."""
@@ -228,11 +228,12 @@ def _waits():
 def call(function, *arguments, name='your function', **options):
     """Call a student's function; return what it returns.
 
-    Raises Wrong if it is no function or raises anything, Unanswered if it
-    returns `...`.
+    Raises Wrong if it is no function, raises anything, or changes what it is
+    given; Unanswered if it returns `...`.
     """
     if not callable(function):
         raise Wrong(f'{name} is no function', got=_short(function))
+    before = _content(arguments)
     try:
         result = function(*arguments, **options)
     except (Unanswered, Wrong, MemoryError, KeyboardInterrupt, _TimeUp):
@@ -244,7 +245,32 @@ def call(function, *arguments, name='your function', **options):
         ) from None
     if _is_open(result):
         raise Unanswered
+    if _content(arguments) != before:
+        raise Wrong(
+            f'{name} changed what it was given',
+            hint='the caller still needs it; += and assignments to slices '
+            'work in place, so begin with something of your own',
+        )
     return result
+
+
+def _content(value, depth=5):
+    """Return what arrays and collections hold, to be compared later."""
+    if isinstance(value, list | tuple):
+        if not depth:  # no check hands over any that are nested so deeply
+            return len(value)
+        return [_content(part, depth - 1) for part in value]
+    if isinstance(value, dict):
+        return [_content(pair, depth - 1) for pair in value.items()]
+    if isinstance(value, set):
+        return set(value)
+    if isinstance(value, int | float | str):
+        return value
+    if hasattr(value, 'asnumpy'):
+        value = value.asnumpy()
+    if isinstance(value, onp.ndarray):
+        return value.shape, value.tobytes()
+    return None  # what else checks hand over, nobody changes
 
 
 def array(answer, shape=None, name='the answer'):

@@ -506,19 +506,12 @@ def without_frame(without_frame):
         (5, 1, 3),
     ):
         image = _numbers(height, width, seed=stride)
-        given = np.array(image)
-        result = call(without_frame, given, stride)
+        result = call(without_frame, np.array(image), stride)
         size = stride * height, stride * width
         shape = tuple(getattr(result, 'shape', size))
         if shape != size:
             _frame_shape(shape, size, stride)
         got = array(result, size, 'the enlarged image')
-        if abs(given.asnumpy() - image).max():
-            raise Wrong(
-                'the function changed the image that it was given',
-                hint='assignments to slices work in place: begin with an '
-                'array of your own',
-            )
         right = _pillow(image, *size)
         if abs(got - right).max() > 1e-4:
             _frame_left(got, right, image, stride)
@@ -620,8 +613,7 @@ def double(double):
     """
     for seed, shape in enumerate(((4, 6), (5, 3), (1, 4), (1, 1), (7, 7))):
         image = _numbers(*shape, seed=seed)
-        given = np.array(image)
-        result = call(double, given)
+        result = call(double, np.array(image))
         height, width = shape
         size = (2 * height, 2 * width)
         half_done = {
@@ -637,12 +629,6 @@ def double(double):
                 hint='what was done in one direction, do in the other',
             )
         got = array(result, size, 'the enlarged array')
-        if abs(given.asnumpy() - image).max():
-            raise Wrong(
-                'the function changed the array that it was given',
-                hint='+= and assignments to slices work in place: begin with '
-                'an array of your own',
-            )
         right = _bilinear(2)(image)
         if abs(got - right).max() > 1e-4:
             _wrong_double(got, right, image)

@@ -645,8 +645,7 @@ def decode(decode):
 
 
 def _knows(decode, colors, table, right):
-    given, known = colors.copy(), dict(table)
-    got = array(call(decode, given, known), None, 'the label')
+    got = array(call(decode, colors, table), None, 'the label')
     if got.shape != right.shape:
         raise Wrong(
             'the label has the wrong shape',
@@ -655,12 +654,6 @@ def _knows(decode, colors, table, right):
             hint='a pixel is three channels, its index is one number'
             if got.ndim == 3
             else None,
-        )
-    if (given != colors).any() or known != table:
-        raise Wrong(
-            'the function changed what it was given',
-            hint='write into an array of your own; the caller still needs '
-            'the colours',
         )
     if (got == right).all():
         return
@@ -785,14 +778,7 @@ def scale_pair(scale_pair):
         which = rng.permutation(4)[plan].repeat(13, axis=0).repeat(15, axis=1)
         image = colors[which].astype('uint8')
         label = classes[which].astype('uint8')
-        given = image.copy(), label.copy()
-        result = call(scale_pair, *given, factor)
-        if (given[0] != image).any() or (given[1] != label).any():
-            raise Wrong(
-                'the function changed the photo or label it was given',
-                hint='others still need them: write into new arrays',
-            )
-        image_out, label_out = _pair(result)
+        image_out, label_out = _pair(call(scale_pair, image, label, factor))
         size = _scaled_size(image_out, label_out, label.shape, factor)
         _label_in_place(label_out, label, size, factor)
         _photo_in_place(image_out, image, size, factor)
@@ -953,11 +939,7 @@ def draw(draw):
 
 
 def _indices(draw, classes, count, seed):
-    given = [set(shown) for shown in classes]
-    got = call(draw, given, count, seed)
-    if given != classes:
-        raise Wrong('the function changed the sets that it was given')
-    got = array(got, None, 'the list of indices')
+    got = array(call(draw, classes, count, seed), None, 'the list of indices')
     if got.shape != (count,):
         raise Wrong(
             'the list has the wrong length',

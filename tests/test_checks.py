@@ -45,7 +45,7 @@ def test_a_verdict_is_shown_as_its_text():
     right, wrong = four(lambda: 4), four(lambda: 5)
     assert repr(right) == 'Right. Four it is.'
     assert repr(wrong) == (
-        'Not yet. another number\n  expected: 4\n  got: 5\n  hint: count'
+        'Not yet: another number\n  expected: 4\n  got: 5\n  hint: count'
     )
     assert right and not wrong
     right.require()
@@ -67,6 +67,31 @@ def test_a_function_that_returns_the_dots_is_open():
     assert four(lambda: ...).state == 'Not answered yet'
     with pytest.raises(Unanswered):
         call(lambda: (1, ...))
+
+
+def adds_to_array(given):
+    given += 1
+    return given
+
+
+def adds_to_list(given):
+    given.append(4)
+    return given
+
+
+@pytest.mark.parametrize(
+    'function, given',
+    [
+        (adds_to_array, onp.zeros(3)),
+        (adds_to_array, np.zeros(3)),
+        (adds_to_list, []),
+        (lambda given: given[0].add(1), [set()]),
+        (lambda given: given.update(a=1), {'a': 0}),
+    ],
+)
+def test_what_a_function_is_given_stays_as_it_was(function, given):
+    with pytest.raises(Wrong, match='changed what it was given'):
+        call(function, given)
 
 
 def test_a_check_keeps_its_name_and_its_description():

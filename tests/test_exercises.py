@@ -37,7 +37,7 @@ from checks import Verdict
 def double(answer):
     if answer is ...:
         return Verdict('Not answered yet. Expected is a number.')
-    return Verdict('Right. Well.' if answer == 8 else 'Not yet. No.')
+    return Verdict('Right. Well.' if answer == 8 else 'Not yet: No.')
 """
 SOURCE = """# Exercises: One
 :label:`ex_one`
@@ -242,7 +242,7 @@ def test_a_wrong_solution_stops_the_build(tiny, monkeypatch, ci):
     with pytest.raises(run_chapters.Failure) as caught:
         run_chapters.run(tiny)
     assert 'exercises/one.md, «Twice Four»: the check' in str(caught.value)
-    assert 'Not yet. No.' in str(caught.value)
+    assert 'Not yet: No.' in str(caught.value)
     assert outdated(tiny) == [PAGE.as_posix()]
 
 
