@@ -31,23 +31,49 @@ def voc_colormap():
     return colors
 
 
-def label_to_color(label):
+class ClassTable:
+    """The classes 0, 1, … of a data set and what they are called and drawn.
+
+    `names`: a list; `colors`: an RGB triple (0..255) for each, None takes
+    VOC's. `void`: the index of void in the label files; once they are read,
+    it is always utils.VOID. `void_color`: its RGB triple, None takes VOC's.
+    `colormap`: the colours of all indices, uint8 (256, 3).
+    """
+
+    def __init__(self, names, colors=None, void=255, void_color=None):
+        self.names, self.void = list(names), void
+        self.colormap = voc_colormap()
+        if colors is not None:
+            shape = len(self.names), 3
+            self.colormap[: len(self.names)] = onp.reshape(colors, shape)
+        if void_color is not None:
+            self.colormap[utils.VOID] = void_color
+        self.indices = onp.array([*range(len(self.names)), utils.VOID])
+        used = self.colormap[self.indices]
+        if len(onp.unique(used, axis=0)) < len(used):
+            raise ValueError('two entries of the class table share a colour')
+
+
+VOC = ClassTable(VOC_CLASSES)
+
+
+def label_to_color(label, table=VOC):
     """Draw a label, integers (H, W), as a picture: uint8 (H, W, 3)."""
-    return voc_colormap()[label]
+    return table.colormap[label]
 
 
-def color_to_label(colors):
-    """Turn a label in VOC's colours, uint8 (H, W, 3), into uint8 (H, W).
+def color_to_label(colors, table=VOC):
+    """Turn a label in a table's colours, uint8 (H, W, 3), into uint8 (H, W).
 
     Raises ValueError for a colour that no class has.
     """
-    known = onp.array([*range(len(VOC_CLASSES)), utils.VOID])
+    known = table.indices
     base = onp.array([256 * 256, 256, 1])
-    numbers = voc_colormap()[known] @ base
+    numbers = table.colormap[known] @ base
     order = numbers.argsort()
     place = onp.searchsorted(numbers[order], colors @ base)
     label = known[order][place.clip(max=len(known) - 1)].astype('uint8')
-    wrong = onp.argwhere((label_to_color(label) != colors).any(axis=2))
+    wrong = onp.argwhere((label_to_color(label, table) != colors).any(axis=2))
     if len(wrong):
         row, column = (int(place) for place in wrong[0])
         color = tuple(int(value) for value in colors[row, column])
@@ -57,11 +83,9 @@ def color_to_label(colors):
     return label
 
 
-def read_pair(root, name):
+def read_pair(root, name, table=VOC):
     """Read a photo, uint8 (H, W, 3), and its label, uint8 (H, W)."""
-    return utils.read_pair(
-        root, name, voc_colormap(), len(VOC_CLASSES), color_to_label
-    )
+    return utils.read_pair(root, name, table, color_to_label)
 
 
 def random_crop(image, label, size, rng):
@@ -90,8 +114,9 @@ class VOCSegDataset:
     asked for. Raises what `utils.read_split` and `utils.read_pair` raise.
     """
 
-    def __init__(self, root, split, crop_size=None, seed=0):
+    def __init__(self, root, split, crop_size=None, seed=0, table=VOC):
         self.root, self.crop_size, self.seed = Path(root), crop_size, seed
+        self.table = table
         self.names = utils.read_split(root, split)
 
     def __len__(self):
@@ -99,7 +124,7 @@ class VOCSegDataset:
 
     def get(self, i, epoch=0):
         """Return item i as it is in an epoch."""
-        image, label = read_pair(self.root, self.names[i])
+        image, label = read_pair(self.root, self.names[i], self.table)
         if self.crop_size is None:
             return image, label
         rng = onp.random.default_rng((self.seed, epoch, i))

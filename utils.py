@@ -215,6 +215,7 @@ def doctor():
 
 # ------------------------------------------------------------------- Data
 VOID = 255  # the label of pixels that nobody scores
+PHOTO_ENDINGS = '.jpg', '.png'  # of a data set's photos: VOC's is the first
 RGB_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pixels, scaled to 0..1
 RGB_STD = (0.229, 0.224, 0.225)
 
@@ -464,8 +465,10 @@ def pretrained_backbone(devices=None):
 def read_split(root, split):
     """Return the list of image ids of a split, such as 'train'.
 
-    Raises FileNotFoundError if the split, a photo or a label is missing, and
-    ValueError if the split is empty. No image is opened.
+    Photos are .jpg or .png files in JPEGImages, labels .png files in
+    SegmentationClass. Raises FileNotFoundError if the split, a photo or a
+    label is missing, and ValueError if the split is empty. No image is
+    opened.
     """
     root = Path(root)
     folder = root / 'ImageSets' / 'Segmentation'
@@ -478,16 +481,16 @@ def read_split(root, split):
     ids = path.read_text().split()
     if not ids:
         raise ValueError(f'the split file {path} is empty')
-    for kind, ending in (
-        ('JPEGImages', '.jpg'),
-        ('SegmentationClass', '.png'),
+    for kind, endings in (
+        ('JPEGImages', PHOTO_ENDINGS),
+        ('SegmentationClass', ('.png',)),
     ):
         there = {entry.name for entry in os.scandir(root / kind)}
         for name in ids:
-            if name + ending not in there:
+            if not any(name + ending in there for ending in endings):
                 raise FileNotFoundError(
                     f'{path} lists {name}, but there is no '
-                    f'{root / kind / (name + ending)}'
+                    f'{root / kind / (name + " or ".join(endings))}'
                 )
     return ids
 
@@ -561,38 +564,61 @@ def read_label(path, colormap=None):
         return label.astype('uint8')
 
 
-def read_pair(root, name, colormap, num_classes, decode):
+def read_pair(root, name, table, decode):
     """Read a photo and its label by their id, and check that they agree.
 
-    `colormap`: uint8 (256, 3), the colours of the label's palette;
-    `decode`: turns a label stored as colours, uint8 (height, width, 3), into
-    indices, and raises ValueError for a colour that is no class's.
+    `table`: has `names`, the list of classes; `void`, the index of void in
+    the files; `colormap`, uint8 (256, 3), the colours of the classes and, at
+    VOID, of void. `decode`: turns a label stored as colours, uint8 (height,
+    width, 3), and the table into indices, and raises ValueError for a colour
+    that is no class's.
 
     Returns uint8 (height, width, 3) and uint8 (height, width), indices below
-    `num_classes` or VOID. Raises ValueError, naming the file, if a file is
-    damaged, an index or colour is none of the table's, or the sizes differ.
+    the number of classes or VOID. Raises ValueError, naming the file, if a
+    file is damaged, an index or colour is none of the table's, or the sizes
+    differ.
     """
-    image = read_image(Path(root, 'JPEGImages', f'{name}.jpg'))
+    image = read_image(photo_path(root, name))
     path = Path(root, 'SegmentationClass', f'{name}.png')
-    label = read_label(path, colormap)
-    if label.ndim == 3:
-        try:
-            label = decode(label)
-        except ValueError as error:
-            raise ValueError(f'{path}: {error}') from error
-    wrong = (label >= num_classes) & (label != VOID)
-    if wrong.any():
-        row, column = onp.argwhere(wrong)[0]
-        raise ValueError(
-            f'{path} holds index {label[row, column]} at row {row}, column '
-            f'{column}; the classes end at {num_classes - 1}, void is {VOID}'
-        )
+    label = read_classes(path, table, decode)
     if image.shape[:2] != label.shape:
         raise ValueError(
             f'{path} is {label.shape[1]}x{label.shape[0]} pixels, its photo '
             f'{image.shape[1]}x{image.shape[0]}'
         )
     return image, label
+
+
+def photo_path(root, name):
+    """Return where the photo of an id lies: a .jpg file, or else a .png."""
+    stem = Path(root, 'JPEGImages', name)
+    paths = [Path(f'{stem}{ending}') for ending in PHOTO_ENDINGS]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
+def read_classes(path, table, decode):
+    """Read a label file of any kind as indices, uint8 (height, width).
+
+    See `read_pair`, whose second half this is.
+    """
+    in_files = table.colormap.copy()
+    in_files[table.void] = table.colormap[VOID]
+    label = read_label(path, in_files)
+    if label.ndim == 3:
+        try:
+            return decode(label, table)
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
+    wrong = (label >= len(table.names)) & (label != table.void)
+    if wrong.any():
+        row, column = onp.argwhere(wrong)[0]
+        raise ValueError(
+            f'{path} holds index {label[row, column]} at row {row}, column '
+            f'{column}; the classes end at {len(table.names) - 1}, void is '
+            f'{table.void}'
+        )
+    label[label == table.void] = VOID
+    return label
 
 
 # ---------------------------------------------------------------- Batches
@@ -962,20 +988,26 @@ def _argmax(scores):
     return label
 
 
-def evaluate(net, dataset, num_classes=21, devices=None):
+def evaluate(net, dataset, num_classes=None, devices=None):
     """Predict every whole image of a data set: a SegmentationMetric.
 
     `dataset[i]` is a photo, uint8 (height, width, 3), and its label, uint8
-    (height, width). The images are spread over the devices (default: those
-    of the net).
+    (height, width). `num_classes`: of the metric, default as many as the net
+    has scores for. The images are spread over the devices (default: those of
+    the net).
     """
+    if not len(dataset):
+        raise ValueError('there is no image to evaluate a net on')
     devices = devices or devices_of(net)
-    metric = SegmentationMetric(num_classes)
+    metric = None
     waiting = []  # what the devices may still be working on
 
     def count_oldest():
+        nonlocal metric
         label, scores = waiting.pop(0)
         height, width = label.shape
+        if metric is None:
+            metric = SegmentationMetric(num_classes or len(scores))
         metric.update(label, _argmax(scores)[:height, :width])
 
     for i in range(len(dataset)):

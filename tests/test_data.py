@@ -233,6 +233,88 @@ def test_every_real_pair_is_read():
             assert set(np.unique(label)) <= {*range(21), 255}
 
 
+# ------------------------------------------------------ other class tables
+
+STREET = segbook.ClassTable(
+    ['sky', 'road', 'car'],
+    [(128, 128, 128), (128, 64, 128), (64, 0, 128)],
+    void=3,
+    void_color=(0, 0, 0),
+)
+
+
+@pytest.fixture
+def street(voc):
+    """The data set with labels as some others have them: void is index 3."""
+    label = np.random.default_rng(1).integers(4, size=(60, 90), dtype='uint8')
+    Image.fromarray(label).save(label_file(voc))
+    return voc, np.where(label == 3, 255, label)
+
+
+def read_street(folder):
+    return segbook.VOCSegDataset(folder, 'val', table=STREET)[0]
+
+
+def test_grey_labels_with_another_void(street):
+    folder, label = street
+    assert (read_street(folder)[1] == label).all()
+
+
+def test_labels_in_the_colours_of_another_table(street):
+    folder, label = street
+    colors = segbook.label_to_color(label, STREET)
+    assert {tuple(c) for c in colors.reshape(-1, 3)} == {
+        (128, 128, 128),
+        (128, 64, 128),
+        (64, 0, 128),
+        (0, 0, 0),
+    }
+    assert (segbook.color_to_label(colors, STREET) == label).all()
+    Image.fromarray(colors).save(label_file(folder))
+    assert (read_street(folder)[1] == label).all()
+
+
+def test_palette_labels_of_another_table(street):
+    folder, label = street
+    image = Image.fromarray(np.where(label == 255, 3, label), mode='P')
+    palette = [128, 128, 128, 128, 64, 128, 64, 0, 128, 0, 0, 0]
+    image.putpalette(palette)
+    image.save(label_file(folder))
+    assert (read_street(folder)[1] == label).all()
+    image.putpalette(palette[:9] + [0, 0, 9])  # another colour for void
+    image.save(label_file(folder))
+    with pytest.raises(ValueError, match=r'index 3 in the colour \(0, 0, 9'):
+        read_street(folder)
+
+
+def test_vocs_void_is_none_of_another_table(street):
+    folder, label = street
+    Image.fromarray(label).save(label_file(folder))
+    with pytest.raises(ValueError, match='index 255 .* end at 2, void is 3'):
+        read_street(folder)
+
+
+@pytest.mark.parametrize(
+    ('colors', 'void_color'),
+    [([(1, 2, 3), (1, 2, 3)], None), ([(1, 2, 3), (9, 9, 9)], (1, 2, 3))],
+)
+def test_two_classes_need_two_colours(colors, void_color):
+    with pytest.raises(ValueError, match='share a colour'):
+        segbook.ClassTable(['a', 'b'], colors, void_color=void_color)
+
+
+def test_every_class_needs_a_colour():
+    with pytest.raises(ValueError):
+        segbook.ClassTable(['a', 'b'], [(1, 2, 3)])
+
+
+def test_photos_may_be_png(voc):
+    photo = np.asarray(Image.open(photo_file(voc)))
+    photo_file(voc).unlink()
+    Image.fromarray(photo).save(photo_file(voc).with_suffix('.png'))
+    assert (read(voc)[0] == photo).all()
+
+
 # ---------------------------------------------------------------- bad input
 
 
