@@ -20,6 +20,9 @@ test-mxnet2: ## run the tests of the code on MXNet 2
 lab: ## open chapters and exercises in JupyterLab
 	$(RUN) build/lab.py $(ARGS)
 
+predict: ## segment a photo: IMAGE=photo.jpg, perhaps CHECKPOINT=net.zip
+	$(RUN) tools/predict.py "$$IMAGE" "$$CHECKPOINT"
+
 bench: ## measure the book against its peers (a quarter of an hour)
 	@build/setup.sh bench
 	$(RUN) benchmarks/bench.py
@@ -36,4 +39,4 @@ pins: ## work out the exact packages anew (needs uv)
 clean: ## remove what was built; keep environments, data and notebooks/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: html doctor test test-mxnet2 lab class bench lint pins clean
+.PHONY: html doctor test test-mxnet2 lab predict class bench lint pins clean

@@ -621,6 +621,25 @@ def read_classes(path, table, decode):
     return label
 
 
+def save_label(path, label, colormap):
+    """Save a label as a palette PNG, as VOC's are: complete or not at all.
+
+    `label`: integers (height, width); `colormap`: uint8 (256, 3). The file
+    opens in these colours and reads back as these indices (`read_label`).
+    """
+    label = _host(label)
+    if label.ndim != 2 or label.min() < 0 or label.max() > 255:
+        raise ValueError(
+            'a label is an array (height, width) of indices from 0 to 255'
+        )
+    image = Image.fromarray(label.astype('uint8'), mode='P')
+    image.putpalette(onp.asarray(colormap, 'uint8').tobytes())
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        image.save(f'{folder}/label.png', optimize=True)
+        os.replace(f'{folder}/label.png', path)
+
+
 # ---------------------------------------------------------------- Batches
 
 
@@ -1148,17 +1167,48 @@ def _move(net, devices):
             parameter.reset_ctx(devices)
 
 
+def save_net(path, net, table):
+    """Save a net and what its classes are called as one file.
+
+    A zip file, complete or not at all: `parameters`, which is what
+    `net.load_parameters` reads, and `classes.json`. `table`: a class table.
+    `make predict` reads it, and `tools.predict.load_net` in Python.
+    """
+    files = {'parameters': net.save_parameters}
+    _write_zip(path, files, {'classes.json': _table_to_json(table)})
+
+
+def _table_to_json(table):
+    """The arguments that make a class table, as JSON has them."""
+    return {
+        'names': table.names,
+        'colors': table.colormap[: len(table.names)].tolist(),
+        'void': table.void,
+        'void_color': table.colormap[VOID].tolist(),
+    }
+
+
 def _save_checkpoint(path, net, trainer, settings, history):
     """Write parameters, optimizer and history as one file, all or nothing."""
+    files = {'parameters': net.save_parameters, 'trainer': trainer.save_states}
+    run = {'settings': settings, 'history': history}
+    _write_zip(path, files, {'run.json': run})
+
+
+def _write_zip(path, files, objects):
+    """Write a zip file in one step.
+
+    `files`: from a name to a function that writes the file it is given;
+    `objects`: from a name to what is stored as JSON.
+    """
     path = Path(path)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        net.save_parameters(f'{folder}/parameters')
-        trainer.save_states(f'{folder}/trainer')
         with zipfile.ZipFile(f'{folder}/whole', 'w') as archive:
-            for name in ('parameters', 'trainer'):
+            for name, save in files.items():
+                save(f'{folder}/{name}')
                 archive.write(f'{folder}/{name}', name)
-            run = {'settings': settings, 'history': history}
-            archive.writestr('run.json', json.dumps(run))
+            for name, value in objects.items():
+                archive.writestr(name, json.dumps(value))
         os.replace(f'{folder}/whole', path)
 
 
@@ -1492,6 +1542,85 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
                 axes.set_title(titles[index], fontsize=fontsize, pad=4)
         top -= row_height
     _show(fig, alt, photo=True)
+
+
+def overlay(photo, label, table, strength=0.6):
+    """Lay the colours of a label over its photo: uint8 (height, width, 3).
+
+    `photo`: uint8 (height, width, 3); `label`: integers (height, width);
+    `table`: a class table. Where its colour is black, VOC's background, the
+    photo stays as it is. `strength`: from 0, the photo, to 1, the colour.
+    """
+    if photo.shape != (*label.shape, 3):
+        raise ValueError(f'a photo {photo.shape}, a label {label.shape}')
+    colors = table.colormap[label]
+    mixed = onp.rint((1 - strength) * photo + strength * colors)
+    return onp.where(_shown(table)[label][..., None], mixed, photo).astype(
+        'uint8'
+    )
+
+
+def _shown(table):
+    """Which indices `overlay` draws: bool (256,)."""
+    return table.colormap.any(axis=1)
+
+
+def show_overlay(photo, label, table, width=6, alt=None):
+    """Show a photo under its label, and below it what the colours mean.
+
+    `photo`, `label`, `table`: see `overlay`. The legend has the classes that
+    occur, each with its share of the pixels. `width`: in inches. `alt`: a
+    sentence that says what is to be seen; the legend's words by default.
+    """
+    fig, words = _draw_overlay(photo, label, table, width)
+    _show(fig, alt or words, photo=True)
+
+
+def save_overlay(path, photo, label, table, width=7):
+    """Write what `show_overlay` shows as a JPEG, complete or not at all."""
+    fig, words = _draw_overlay(photo, label, table, width)
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        Path(folder, 'overlay').write_bytes(_render(fig, words, photo=True))
+        os.replace(Path(folder, 'overlay'), path)
+
+
+def _draw_overlay(photo, label, table, width):
+    """Make the figure of `show_overlay`, and the words of its legend."""
+    from matplotlib.patches import Patch
+
+    mixed = overlay(photo, label, table)
+    counts = onp.bincount(label.ravel(), minlength=256)
+    entries = {
+        index: f'{name} {counts[index] / label.size:.1%}'
+        for index, name in [*enumerate(table.names), (VOID, 'void')]
+        if counts[index] and _shown(table)[index]
+    }
+    words = ', '.join(entries.values()) or f'nothing but {table.names[0]}'
+    columns = max(1, int(width / 1.9))
+    rows = max(1, math.ceil(len(entries) / columns))
+    below = 0.1 + 0.26 * rows
+    height = width * photo.shape[0] / photo.shape[1]
+    fig = _new_figure(width, height + below)
+    axes = _add_axes(fig, 0, below, width, height)
+    axes.imshow(mixed)
+    axes.set_axis_off()
+    if entries:
+        fig.legend(
+            handles=[
+                Patch(color=table.colormap[index] / 255, label=text)
+                for index, text in entries.items()
+            ],
+            loc='lower left',
+            ncols=columns,
+            fontsize=11,
+            frameon=False,
+            borderaxespad=0.1,
+            handlelength=1,
+        )
+    else:
+        fig.text(0.02, 0.1 / (height + below), words, fontsize=11)
+    return fig, f'A photo under its label: {words}.'
 
 
 def plot(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import utils
@@ -106,6 +107,56 @@ def test_show_images_refuses_what_is_no_image(shown, image, message):
 def test_show_images_refuses_other_titles(shown):
     with pytest.raises(ValueError, match='2 titles for 1 images'):
         utils.show_images([random_image(4, 4)], 1, 1, titles=['a', 'b'])
+
+
+COLORS = numpy.zeros((256, 3), 'uint8')
+COLORS[[1, 2, 255]] = (200, 0, 0), (0, 0, 200), (224, 224, 192)
+TABLE = SimpleNamespace(names=['background', 'ship', 'fish'], colormap=COLORS)
+
+
+def test_overlay_leaves_what_is_black():
+    photo = numpy.full((2, 3, 3), 100, 'uint8')
+    label = numpy.array([[0, 1, 1], [0, 0, 2]])
+    mixed = utils.overlay(photo, label, TABLE, strength=0.25)
+    assert mixed.dtype == numpy.uint8
+    assert (mixed[label == 0] == 100).all()
+    assert (mixed[label == 1] == (125, 75, 75)).all()
+    assert (mixed[label == 2] == (75, 75, 125)).all()
+    with pytest.raises(ValueError, match=r'\(2, 3, 3\), a label \(3, 2\)'):
+        utils.overlay(photo, label.T, TABLE)
+
+
+def test_show_overlay_names_what_occurs(shown):
+    photo = numpy.full((20, 30, 3), 100, 'uint8')
+    label = numpy.zeros((20, 30), 'uint8')
+    label[:5] = 2
+    utils.show_overlay(photo, label, TABLE)
+    data, alt, is_photo = shown[0]
+    assert is_photo and alt == 'A photo under its label: fish 25.0%.'
+    picture = numpy.asarray(Image.open(BytesIO(data))).astype(int)
+    top = picture[picture.shape[0] // 20, picture.shape[1] // 2]
+    assert abs(top - (40, 40, 160)).max() < 12
+    legend = picture[int(len(picture) * 0.94) :]  # a square in its colour
+    assert (abs(legend - (0, 0, 200)).max(axis=2) < 40).sum() > 50
+    assert (abs(legend - (200, 0, 0)).max(axis=2) < 40).sum() == 0
+    utils.show_overlay(photo, label * 0, TABLE)
+    assert shown[1][1] == 'A photo under its label: nothing but background.'
+
+
+def test_save_overlay_writes_all_or_nothing(tmp_path, monkeypatch):
+    photo = numpy.full((20, 30, 3), 100, 'uint8')
+    path = tmp_path / 'overlay.jpg'
+    utils.save_overlay(path, photo, numpy.ones((20, 30), int), TABLE)
+    with Image.open(path) as picture:
+        assert picture.info['comment'] == (
+            b'A photo under its label: ship 100.0%.'
+        )
+    before = path.read_bytes()
+    monkeypatch.setattr(utils, '_render', lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        utils.save_overlay(path, photo, numpy.ones((20, 30), int), TABLE)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_plot(shown):

@@ -1,0 +1,1 @@
+"""Commands that a reader runs beside the chapters."""
