@@ -305,3 +305,52 @@ def void_cross_entropy(scores, labels):
     scores = scores.transpose(0, 2, 3, 1)
     log_probabilities = npx.log_softmax(scores, axis=-1)
     return -npx.pick(log_probabilities, labels * counts, axis=-1) * counts
+
+
+# ---- chapters/heat-map.md
+def dense_to_conv(dense, channels, size):
+    """Return a convolution with the weights of a dense layer.
+
+    `dense`: an initialised nn.Dense that reads a map of `channels` x `size`
+    x `size` numbers; a fresh one learns from this how many it reads. The
+    convolution, with its activation, has kernel `size` and is on its devices.
+    Raises ValueError if the dense layer reads another number of inputs.
+    """
+    devices = utils.devices_of(dense)
+    shape = (dense.weight.shape[0], channels, size, size)
+    if dense.weight.shape[1] < 1:  # it has not seen an input yet
+        dense(np.zeros((1, *shape[1:]), ctx=devices[0]))
+    if dense.weight.shape[1] != channels * size * size:
+        raise ValueError(
+            f'a dense layer with {dense.weight.shape[1]} inputs does not '
+            f'read a map of {channels} x {size} x {size}'
+        )
+    use_bias = dense.bias is not None
+    conv = nn.Conv2D(shape[0], size, in_channels=channels, use_bias=use_bias)
+    conv.initialize(init.Zero(), devices)
+    conv.weight.set_data(dense.weight.data(devices[0]).reshape(shape))
+    if use_bias:
+        conv.bias.set_data(dense.bias.data(devices[0]))
+    conv.act = dense.act
+    return conv
+
+
+def convolutional(net, size):
+    """Return a classifier's layers, the dense ones as convolutions.
+
+    `net`: AlexNet or VGG of the model zoo, initialised; its other layers are
+    shared, not copied. `size`: rows and columns of the map that its first
+    dense layer reads, 6 or 7. Photos (N, 3, H, W) give class scores
+    (N, classes, h, w); h = w = 1 for photos of the classifier's own size.
+    """
+    layers, channels = nn.HybridSequential(), 0
+    for layer in [*net.features, net.output]:
+        if isinstance(layer, nn.Flatten):
+            continue  # a convolution reads the map as it is
+        if isinstance(layer, nn.Dense):
+            layer = dense_to_conv(layer, channels, size)
+            size = 1  # what follows reads a single place
+        if hasattr(layer, 'weight'):
+            channels = layer.weight.shape[0]
+        layers.add(layer)
+    return layers
