@@ -38,6 +38,7 @@ collect_ignore = (
         'test_pages.py',
         'test_runner.py',
         'test_vary.py',
+        'test_weights_mat.py',  # SciPy is not there
     ]
     if ON_MXNET2
     else []
