@@ -9,6 +9,7 @@ import ctypes
 import glob
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import math
 import os
@@ -91,6 +92,8 @@ def _keep_memory():
 
 _use_all_cores()
 _keep_memory()
+# By itself, CUDA numbers the fastest GPU first, unlike nvidia-smi.
+os.environ.setdefault('CUDA_DEVICE_ORDER', 'PCI_BUS_ID')
 _load_cuda_libraries()
 
 import mxnet as mx
@@ -117,20 +120,21 @@ def set_seed(seed):
 
 
 def _nvidia_gpus():
-    """Ask the driver for its GPUs: a list of (name, compute capability)."""
-    query = ['nvidia-smi', '--query-gpu=name,compute_cap']
-    try:
-        answer = subprocess.run(
-            [*query, '--format=csv,noheader'],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []  # no driver, or one that does not answer: no GPU to use
-    rows = [line.split(',') for line in answer.stdout.splitlines() if line]
-    return [(row[0].strip(), row[-1].strip()) for row in rows]
+    """Ask the driver for its GPUs: a list of (name, compute capability).
+
+    As CUDA numbers them, without those that CUDA_VISIBLE_DEVICES hides; none
+    if there is no driver, or one that does not answer.
+    """
+    # The doctor knows how to ask, and must run where this file cannot.
+    path = HERE / 'build' / 'doctor.py'
+    spec = importlib.util.spec_from_file_location('doctor', path)
+    doctor = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(doctor)
+    gpus, _ = doctor.ask_driver()
+    return [
+        (gpu.name, doctor.capability_of(gpu) or 'unknown')
+        for gpu in doctor.visible(gpus)
+    ]
 
 
 def _what_would_run(capability):

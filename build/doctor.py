@@ -27,8 +27,8 @@ SMI_LIMIT, IMPORT_LIMIT = 20, 90  # seconds until an answer is given up
 GIB = 2**30
 OWN = 'this Python'  # the one that runs this file, if it has MXNet
 MEMORY = 3 * GIB  # free, for chapter 4 without swapping
-# Sizes on disk: .venv measured, .venv-gpu worked out from its wheels.
-DISK = {'cpu': 1.7e9, 'gpu': 5.6e9}
+# Sizes on disk, measured.
+DISK = {'cpu': 1.7e9, 'gpu': 5.4e9}
 
 # What mxnet-cu112 1.9.1 has machine code for: sm_50 to sm_86 and no PTX;
 # 8.9 runs the code of its family, 8.6.
@@ -225,15 +225,8 @@ def probe():
     found = {'missing': [], 'cuda': 0, 'features': [], 'gpus': []}
     folder = importlib.util.find_spec('mxnet').submodule_search_locations[0]
     wheels = Path(folder).parent.glob('nvidia/*/lib')
-    paths = [*map(str, wheels), os.environ.get('LD_LIBRARY_PATH')]
-    ldd = subprocess.run(
-        ['ldd', f'{folder}/libmxnet.so'],
-        env={**os.environ, 'LD_LIBRARY_PATH': ':'.join(filter(None, paths))},
-        capture_output=True,
-        text=True,
-    )
-    for library, where in re.findall(r'(\S+) => (not found|\S+)', ldd.stdout):
-        if where == 'not found':
+    for library, where in needs_of(f'{folder}/libmxnet.so', wheels).items():
+        if not where:
             found['missing'].append(library)
         elif re.match('lib(cu|nv|nccl)', library):
             found['cuda'] += 1
@@ -251,6 +244,24 @@ def probe():
     except Exception as error:  # whatever it is, it is to be told
         found['error'] = f'{type(error).__name__}: {error}'.splitlines()[0]
     print(json.dumps(found))
+
+
+def needs_of(library, folders):
+    """Return {what a shared library needs: where it is, or None}.
+
+    The loader looks into these folders before those of the system.
+    """
+    paths = [*map(str, folders), os.environ.get('LD_LIBRARY_PATH')]
+    ldd = subprocess.run(
+        ['ldd', str(library)],
+        env={**os.environ, 'LD_LIBRARY_PATH': ':'.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+    )
+    found = re.findall(r'(\S+) => (not found|\S+)', ldd.stdout)
+    return {
+        name: None if where == 'not found' else where for name, where in found
+    }
 
 
 def examine(python):
@@ -312,12 +323,30 @@ def numbers(version):
     return tuple(map(int, re.findall(r'\d+', version)))
 
 
+def capability_of(gpu):
+    """Return a GPU's compute capability: told, known by its name, or ''."""
+    if re.fullmatch(r'\d+\.\d+', gpu.capability):
+        return gpu.capability
+    guesses = [y for x, y in BY_NAME if re.search(x, gpu.name)]
+    return guesses[0] if guesses else ''
+
+
+def visible(gpus):
+    """Return the GPUs that CUDA_VISIBLE_DEVICES leaves, in its order."""
+    chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
+    if chosen is None:
+        return gpus
+    numbered, found = {gpu.index: gpu for gpu in gpus}, []
+    for entry in map(str.strip, chosen.split(',')):
+        if entry not in numbered:  # CUDA ends here, too
+            break
+        found.append(numbered[entry])
+    return found
+
+
 def judge(gpu):
     """Return (whether mxnet-cu112 runs on it or None, a sentence)."""
-    capability = gpu.capability
-    if not re.fullmatch(r'\d+\.\d+', capability):
-        guesses = [y for x, y in BY_NAME if re.search(x, gpu.name)]
-        capability = guesses[0] if guesses else ''
+    capability = capability_of(gpu)
     size = ''
     if gpu.mebibytes.isdigit():
         size = f', {round(int(gpu.mebibytes) / 1024)} GiB'
@@ -528,8 +557,8 @@ def about_gpus(judged):
     facts = [('GPU', f'{", ".join(n)}: {what}') for what, n in alike.items()]
     if len(alike) > 1:
         text = (
-            'CUDA numbers the fastest GPU first; CUDA_DEVICE_ORDER=PCI_BUS_ID '
-            'makes it number them as above'
+            'CUDA numbers the fastest GPU first; the book makes it number '
+            'them as above (CUDA_DEVICE_ORDER=PCI_BUS_ID)'
         )
         facts.append(('', text))
     if 'CUDA_VISIBLE_DEVICES' in os.environ:
@@ -561,5 +590,8 @@ if __name__ == '__main__':
         probe()
     else:
         runs, report = diagnose()
-        print('\n'.join(report))
+        try:
+            print('\n'.join(report), flush=True)
+        except BrokenPipeError:  # `| head -1`: nobody reads the rest,
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor what exit adds
         sys.exit(not runs)

@@ -146,19 +146,52 @@ def test_a_gpu_beside_a_cpu_build_is_named(monkeypatch):
         assert utils.try_all_gpus() == [mx.cpu()]
 
 
-def test_the_drivers_answer_is_read(tmp_path, monkeypatch):
-    fake = tmp_path / 'nvidia-smi'
-    fake.write_text(
-        '#!/bin/sh\nprintf "Tesla T4, 7.5\\nNVIDIA A100-SXM4-40GB, 8.0\\n"\n'
-    )
+def drive(folder, monkeypatch, script):
+    """Put a script in place of nvidia-smi."""
+    fake = folder / 'nvidia-smi'
+    fake.write_text(f'#!/bin/sh\n{script}\n')
     fake.chmod(0o755)
-    monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
-    assert utils._nvidia_gpus() == [
-        ('Tesla T4', '7.5'),
-        ('NVIDIA A100-SXM4-40GB', '8.0'),
-    ]
-    fake.write_text('#!/bin/sh\necho "NVIDIA-SMI has failed" >&2\nexit 9\n')
+    monkeypatch.setenv('PATH', str(folder), prepend=os.pathsep)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+
+
+NEW = """cat <<'END'
+0, Tesla T4, 535.183.01, 7.5, 15360
+1, NVIDIA A100-SXM4-40GB, 535.183.01, 8.0, 40960
+END"""
+# Drivers before 510 know no compute_cap.
+OLD = """case "$*" in *compute_cap*)
+    echo 'Field "compute_cap" is not a valid field to query.'; exit 2;;
+esac
+echo '0, Tesla V100-SXM2-16GB, 470.57.02, 16160'
+echo '1, Graphics Device, 470.57.02, 16160'"""
+
+
+def test_the_drivers_answer_is_read(tmp_path, monkeypatch):
+    drive(tmp_path, monkeypatch, NEW)
+    two = [('Tesla T4', '7.5'), ('NVIDIA A100-SXM4-40GB', '8.0')]
+    assert utils._nvidia_gpus() == two
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '1,0')
+    assert utils._nvidia_gpus() == two[::-1]  # as CUDA numbers them
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     assert utils._nvidia_gpus() == []
+    drive(tmp_path, monkeypatch, OLD)
+    assert utils._nvidia_gpus() == [
+        ('Tesla V100-SXM2-16GB', '7.0'),
+        ('Graphics Device', 'unknown'),
+    ]
+    with pytest.warns(UserWarning, match='capability 7.0.*gpu.txt'):
+        assert utils.try_all_gpus() == [mx.cpu()]
+    drive(tmp_path, monkeypatch, 'echo "NVIDIA-SMI has failed" >&2; exit 9')
+    assert utils._nvidia_gpus() == []
+
+
+def test_gpus_are_numbered_as_nvidia_smi_does(monkeypatch):
+    monkeypatch.delenv('CUDA_DEVICE_ORDER')  # utils set it here, too
+    show = 'import os, utils; print(os.environ["CUDA_DEVICE_ORDER"])'
+    assert run(show)[0] == 'PCI_BUS_ID'
+    order = {'CUDA_DEVICE_ORDER': 'FASTEST_FIRST'}
+    assert run(show, **order)[0] == 'FASTEST_FIRST'
 
 
 def test_the_probe_really_runs_a_convolution():

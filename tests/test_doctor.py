@@ -111,7 +111,7 @@ def test_gpus_that_the_published_wheel_serves(
         runs and verdict == f'This machine runs the book on its GPU ({name}).'
     )
     assert 'Type make lab BOX=gpu (the first time, it installs ' in text
-    assert 'mxnet-cu112 1.9.1: 5.6 GB of disk' in text
+    assert 'mxnet-cu112 1.9.1: 5.4 GB of disk' in text
     assert words in text and 'enough for CUDA 11.2' in text
 
 
@@ -150,6 +150,19 @@ def test_two_different_gpus(machine, monkeypatch):
     assert 'make lab BOX=gpu' in text and 'PCI_BUS_ID' in text
     assert 'GPU 0: NVIDIA GeForce' in text and '1: NVIDIA H100 PCIe' in text
     assert 'CUDA_VISIBLE_DEVICES=1 hides' in text
+
+
+@pytest.mark.parametrize(
+    'chosen, left',
+    [('0', '0'), ('1,0', '10'), (' 1 ', '1'), ('0,7,1', '0'), ('GPU-8f', '')]
+    + [('', ''), ('-1', ''), (None, '01')],
+)
+def test_gpus_that_are_hidden_from_cuda(machine, monkeypatch, chosen, left):
+    machine(TWO)
+    if chosen is not None:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', chosen)
+    gpus = doctor.visible(doctor.ask_driver()[0])
+    assert ''.join(gpu.index for gpu in gpus) == left
 
 
 def test_eight_alike_are_one_line(machine):
@@ -518,6 +531,20 @@ def test_before_anything_is_installed(root, tmp_path, monkeypatch):
     assert str(bare) in done.stdout
     made = {p.relative_to(checkout).as_posix() for p in checkout.rglob('*.*')}
     assert made == {name for name in names}
+
+
+def test_whoever_reads_it_may_stop():
+    """As `make doctor | head -1` does, at whatever moment."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        [sys.executable, doctor.__file__],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writes)
+    assert done.returncode == 0 and done.stderr == ''
 
 
 def test_the_same_in_a_notebook(capsys):
