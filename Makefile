@@ -11,6 +11,9 @@ html: ## build the book into _build/html
 doctor: ## say what this machine can run, before anything is installed
 	@build/setup.sh doctor
 
+gpu-check: ## check the GPU environment, with a GPU or without (fetches 2 GB)
+	@build/setup.sh gpu-check
+
 test: ## run the tests
 	$(RUN) -m pytest $(TESTS)
 
@@ -39,4 +42,4 @@ pins: ## work out the exact packages anew (needs uv)
 clean: ## remove what was built; keep environments, data and notebooks/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: html doctor test test-mxnet2 lab predict class bench lint pins clean
+.PHONY: html doctor gpu-check test test-mxnet2 lab predict class bench lint pins clean

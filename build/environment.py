@@ -68,7 +68,7 @@ def run(*command):
         sys.exit(done.returncode)
 
 
-def make(folder, pins):
+def make(folder, pins, works):
     """Make an environment from nothing, and stamp it when it works."""
     shutil.rmtree(folder, ignore_errors=True)
     print(f'making {folder.name}: a few minutes, once', flush=True)
@@ -85,7 +85,7 @@ def make(folder, pins):
         (folder / 'bin' / 'pandoc').symlink_to(pandoc)
     if pins.stem != 'bench':  # which has no MXNet
         lend_libgomp(packages)
-        check(python)
+        works(python)
     scratch = folder / f'{STAMP}.new'
     scratch.write_text(stamp_for(folder, pins))
     os.replace(scratch, folder / STAMP)
@@ -121,17 +121,25 @@ def check(python):
     sys.exit(f'MXNet does not start: {"; ".join([reason, *advice])}')
 
 
-def main(name, *command):
-    """Make the environment if need be, then become the command in it."""
+def ensure(name, works=check):
+    """Make the environment if need be; return the path of its Python.
+
+    `works`: is given that path, and ends the program if MXNet does not start.
+    """
     folder = ROOT / FOLDERS[name]
     pins = ROOT / 'requirements' / f'{name}.txt'
     if not finished(folder, pins):
         with lock(ROOT / f'{FOLDERS[name]}.lock'):
             if not finished(folder, pins):
-                make(folder, pins)
+                make(folder, pins, works)
+    return python_of(folder)
+
+
+def main(name, *command):
+    """Make the environment if need be, then become the command in it."""
+    python = str(ensure(name))
     if command:
         sys.stdout.flush()
-        python = str(python_of(folder))
         os.execv(python, [python, *command])
 
 

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Usage: build/setup.sh cpu|gpu|mxnet2|bench [COMMAND ...]
 # Makes an environment if it is not there yet, then runs `python COMMAND` in it.
-#        build/setup.sh doctor|which
-# Says what this machine can run; says which Python would be taken.
-# This file only finds a Python; environment.py and doctor.py do the rest.
+#        build/setup.sh doctor|which|gpu-check
+# Says what this machine can run; says which Python would be taken; tries the
+# GPU environment. This file only finds a Python: environment.py, doctor.py and
+# gpu_check.py do the rest.
 here=$(dirname "$0")
 fits='
 import ensurepip, platform, struct, sys, venv
@@ -19,6 +20,7 @@ for python in "$PYTHON" python3.11 python3 python \
     if [ -n "$python" ] && "$python" -c "$fits" >/dev/null 2>&1; then
         case $1 in
         doctor) exec "$python" "$here/doctor.py" ;;
+        gpu-check) exec "$python" "$here/../tools/gpu_check.py" ;;
         which) exec "$python" -c 'import sys
 print(".".join(map(str, sys.version_info[:3])), f"({sys.executable})")' ;;
         *) exec "$python" "$here/environment.py" "$@" ;;
