@@ -35,7 +35,7 @@ LIBRARY = (
 )
 START = (
     *('build/setup.sh', 'build/environment.py', 'build/lab_settings.py'),
-    'build/lab/labconfig/page_config.json',
+    'build/lab/labconfig/*.json',
     *('requirements/cpu.txt', 'requirements/gpu.txt'),
 )
 # Shorter lines and sentences stand in many programs and texts by chance, and

@@ -4,6 +4,9 @@ Usage: python build/lab.py [what JupyterLab takes, such as --no-browser]
 
 The notebooks are copies in notebooks/. A copy that you changed is yours: it
 is never overwritten. Delete it, and the next start brings the book's back.
+
+They run in a kernel of their own, «Segmentation», which is the Python that
+runs this file. It is registered inside its environment, not in your home.
 """
 
 import hashlib
@@ -22,6 +25,15 @@ import nbformat
 NOTEBOOKS = 'notebooks'
 COPIES = '.copies.json'  # {file: hash of what we wrote}
 SETTINGS = Path(__file__).with_name('lab_settings.py')
+KERNEL = 'segmentation'
+METADATA = {
+    **book.METADATA,
+    'kernelspec': {
+        'display_name': 'Segmentation',
+        'language': 'python',
+        'name': KERNEL,
+    },
+}
 
 
 def notebook_of(root, page, found):
@@ -30,7 +42,6 @@ def notebook_of(root, page, found):
     old = run_chapters.stored(book.executed(root, page))
     if old and meanings(old) == meanings(notebook):
         run_chapters.graft(notebook, old)
-    notebook.metadata = book.METADATA
     return readable.make_readable(notebook, found)
 
 
@@ -57,6 +68,7 @@ def copy_notebooks(root):
     makers |= dict.fromkeys(book.exercises(root), student_notebook)
     for page, make in makers.items():
         notebook = make(root, page, found)
+        notebook.metadata = METADATA
         target = folder / book.file_name(page)
         text = nbformat.writes(notebook) + '\n'
         if target.exists() and hash_of(target.read_text()) not in (
@@ -71,6 +83,27 @@ def copy_notebooks(root):
     return kept
 
 
+def register_kernel(root, prefix=sys.prefix):
+    """Tell Jupyter of this Python, and this Python of the book.
+
+    Any Jupyter of the same environment then has the kernel, wherever it is
+    started: the chapters find utils.py, and it finds the data.
+    """
+    modules = os.pathsep.join([str(root), '${PYTHONPATH}'])
+    spec = {
+        'argv': [
+            *(sys.executable, '-m', 'ipykernel_launcher'),
+            *('-f', '{connection_file}'),
+        ],
+        'display_name': f'Segmentation ({Path(prefix).name})',
+        'language': 'python',
+        'env': {'PYTHONPATH': modules},
+        'metadata': {'debugger': True},
+    }
+    folder = Path(prefix, 'share', 'jupyter', 'kernels', KERNEL)
+    book.write_whole(folder / 'kernel.json', json.dumps(spec, indent=1) + '\n')
+
+
 def hash_of(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -82,6 +115,8 @@ def main(*options):
             f'{NOTEBOOKS}/{path.name} has changes of yours and is kept; '
             "delete it to get the book's"
         )
+    register_kernel(book.ROOT)
+    # Other kernels, such as «Python 3», shall find the book, too.
     os.environ['PYTHONPATH'] = os.pathsep.join(
         filter(None, [str(book.ROOT), os.environ.get('PYTHONPATH')])
     )

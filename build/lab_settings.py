@@ -8,8 +8,13 @@ c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = 'jupyterlab.NeverCheckForUpdate'
 c.LabApp.extension_manager = 'readonly'
 
-# build/lab/labconfig says what the page goes without: nbgrader's menus, which
-# are for those who mark, and an offer of news.
+# Memory of a chapter that is done, the GPU's too, goes back to the machine: a
+# kernel ends with its notebook's tab (build/lab/labconfig), and a day after
+# its last work if no browser shows it any more.
+c.MappingKernelManager.cull_idle_timeout = 24 * 60 * 60  # seconds
+
+# build/lab/labconfig also says what the page goes without: nbgrader's menus,
+# which are for those who mark, and an offer of news.
 os.environ['JUPYTER_CONFIG_PATH'] = os.pathsep.join(
     filter(
         None,

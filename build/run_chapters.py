@@ -317,7 +317,8 @@ def kernel_environment(root, scratch, threads):
 def make_absolute(environment, name):
     """Make a variable that names a file or folder hold in any folder."""
     value = Path(environment.get(name, '')).expanduser()
-    if environment.get(name) and value.exists():
+    # What is not there may be a word, such as `download`; but not this one.
+    if environment.get(name) and (value.exists() or name == 'BOOK_DATA'):
         environment[name] = str(value.resolve())
 
 

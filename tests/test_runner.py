@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,6 @@ import save
 
 import nbformat
 import pytest
-import requests
 from d2lbook.resource import get_notebook_gpus
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -526,40 +524,6 @@ def test_marks_become_readable(tiny):
     assert '![](../img/x.svg)\n\n**Fig. 2.1** A triangle, $x$.' in text
     assert '**Table 2.1** A table\n\n| a |' in text
     assert ':`' not in text
-
-
-def test_the_lab_serves_pictures_and_asks_for_a_token(finished):
-    """And nothing else than this machine can reach it."""
-    (finished / 'img').mkdir()
-    (finished / 'img' / 'x.svg').write_text('<svg/>')
-    lab.copy_notebooks(finished)
-    free = socket.socket()
-    free.bind(('localhost', 0))
-    port = free.getsockname()[1]
-    free.close()
-    options = [f'--port={port}', '--no-browser']
-    process = subprocess.Popen(
-        [*lab.command(finished), *options],
-        env={**os.environ, 'JUPYTER_TOKEN': 'secret'},
-        stderr=subprocess.DEVNULL,
-    )
-
-    def answer(path, **token):
-        try:
-            return requests.get(f'http://localhost:{port}{path}', token)
-        except requests.ConnectionError:
-            return None
-
-    try:
-        wait_for(lambda: answer('/api'))
-        assert answer('/api/contents/notebooks').status_code == 403
-        assert answer('/files/img/x.svg', token='secret').text == '<svg/>'
-        page = answer('/lab/tree/notebooks/one.ipynb', token='secret').text
-        assert '"news": {"disabled": true}' in page
-        assert '"disabledExtensions": ["@jupyter/nbgrader", ' in page
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_a_blemish_fails_in_ci_and_is_noted_elsewhere(

@@ -1,0 +1,242 @@
+"""JupyterLab as `make lab` starts it: a real server, real kernels."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import book
+import browser
+import lab
+import run_chapters
+import utils
+
+import pytest
+import requests
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+from traitlets.config.loader import PyFileConfigLoader
+
+INDEX = '# Tiny\n\n```toc\n:numbered:\n\nchapters/one\n```\n'
+ONE = """# One
+
+![A triangle.](../img/x.svg)
+
+```{.python .input}
+import utils
+
+print('ready')
+```
+"""
+TOKEN = {'token': 'secret'}
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+    """A book of one chapter, its lab's notebooks, and a home for Jupyter."""
+    folder = tmp_path_factory.mktemp('lab') / 'a tiny book'
+    for name, text in {
+        'config.ini': '[build]\nnotebooks = *.md\n',
+        'index.md': INDEX,
+        'chapters/one.md': ONE,
+        'utils.py': '',
+        'img/x.svg': '<svg/>',
+    }.items():
+        book.write_whole(folder / name, text)
+    lab.copy_notebooks(folder)
+    lab.register_kernel(folder, folder / '.venv')
+    return folder
+
+
+def kernels_of(prefix):
+    """Return what Jupyter finds in an environment."""
+    folder = prefix / 'share' / 'jupyter' / 'kernels'
+    return KernelSpecManager(kernel_dirs=[str(folder)])
+
+
+def wait_for(condition):
+    end = time.monotonic() + 120
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    return found
+
+
+# ----------------------------------------------------------------- Notebooks
+@pytest.mark.parametrize('page', book.chapters(book.ROOT), ids=str)
+def test_a_copy_runs_the_code_of_its_chapter(root, page):
+    """That it runs from a fresh kernel, `make html` sees to."""
+    copy = lab.notebook_of(root, page, {})
+    assert lab.meanings(copy) == lab.meanings(book.read_page(root / page))
+
+
+def test_copies_ask_for_the_books_kernel(tiny):
+    copy = json.loads((tiny / 'notebooks' / 'one.ipynb').read_text())
+    assert copy['metadata']['kernelspec']['name'] == lab.KERNEL
+    assert kernels_of(tiny / '.venv').get_kernel_spec(lab.KERNEL)
+
+
+# ------------------------------------------------------------------- Kernels
+def test_the_kernel_bears_the_environments_name(tmp_path, monkeypatch):
+    """And nothing is left in the home."""
+    home = tmp_path / 'home'
+    home.mkdir()
+    monkeypatch.setenv('HOME', str(home))
+    for name in ('.venv', '.venv-gpu', '.venv-gpu'):
+        lab.register_kernel(tmp_path, tmp_path / name)
+        spec = kernels_of(tmp_path / name).get_kernel_spec(lab.KERNEL)
+        assert spec.display_name == f'Segmentation ({name})'
+    assert not list(home.iterdir())
+    # Where Jupyter itself looks, in the environment that runs it.
+    assert lab.register_kernel.__defaults__ == (sys.prefix,)
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Six images of the built-in set, in a folder of that layout."""
+    root, few = utils.voc_root(), tmp_path / 'few images'
+    for split in ('train', 'val'):
+        names = utils.read_split(root, split)[:6]
+        path = f'ImageSets/Segmentation/{split}.txt'
+        book.write_whole(few / path, '\n'.join(names))
+        for part in ('JPEGImages', 'SegmentationClass'):
+            (few / part).mkdir(exist_ok=True)
+            for name in names:
+                (path,) = (root / part).glob(f'{name}.*')
+                shutil.copy(path, few / part)
+    return few
+
+
+def run_all(notebook, manager, folder, environment):
+    """Run all cells in a new process; return the text that they print."""
+    client = NotebookClient(notebook, km=manager, timeout=None)
+    client.owns_km = True  # it ends the kernel
+    client.execute(cwd=str(folder), env=environment)
+    return [
+        output.text
+        for cell in book.code_cells(notebook)
+        for output in cell.outputs
+        if output.output_type == 'stream'
+    ]
+
+
+def test_a_chapter_runs_and_runs_again_anywhere(root, few, tmp_path):
+    """In a folder that knows nothing of the book, each time the same."""
+    prefix, elsewhere = tmp_path / 'prefix', tmp_path / 'else where'
+    elsewhere.mkdir()
+    lab.register_kernel(root, prefix)
+    page = Path('chapters/data.md')
+    environment = dict(os.environ) | {'VOC_ROOT': str(few)}
+    environment.pop('PYTHONPATH', None)
+    printed = []
+    for _ in range(2):
+        notebook = lab.notebook_of(root, page, {})
+        manager = KernelManager(
+            kernel_name=lab.KERNEL, kernel_spec_manager=kernels_of(prefix)
+        )
+        printed.append(run_all(notebook, manager, elsewhere, environment))
+    assert printed[0] == printed[1]
+    assert any('train: 6 images' in text for text in printed[0])
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize(
+    'name, value, known',
+    [
+        ('VOC_ROOT', 'download', False),
+        ('VOC_ROOT', 'photos', True),
+        ('BACKBONE', 'imagenet', False),
+        ('BOOK_DATA', 'to be made', True),
+    ],
+)
+def test_folders_hold_wherever_a_notebook_is(
+    tmp_path, monkeypatch, name, value, known
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'photos').mkdir()
+    environment = {name: value}
+    run_chapters.make_absolute(environment, name)
+    assert environment[name] == (str(tmp_path / value) if known else value)
+
+
+# ---------------------------------------------------------------- The server
+@pytest.fixture(scope='module')
+def server(tiny):
+    """The address of JupyterLab, started as `make lab` starts it."""
+    with socket.socket() as free:
+        free.bind(('localhost', 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [*lab.command(tiny), f'--port={port}', '--no-browser'],
+        env={
+            **os.environ,
+            'JUPYTER_TOKEN': TOKEN['token'],
+            'JUPYTER_PATH': str(tiny / '.venv' / 'share' / 'jupyter'),
+            'HOME': str(tiny.parent),
+        },
+        stderr=subprocess.DEVNULL,
+    )
+    address = f'http://localhost:{port}'
+    try:
+        wait_for(lambda: answers(f'{address}/api'))
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def answers(address):
+    try:
+        return requests.get(address)
+    except requests.ConnectionError:
+        return None
+
+
+def ask(server, path):
+    return requests.get(server + path, TOKEN)
+
+
+def test_it_serves_pictures_and_asks_for_a_token(server):
+    contents = requests.get(f'{server}/api/contents/notebooks')
+    assert contents.status_code == 403
+    assert ask(server, '/files/img/x.svg').text == '<svg/>'
+
+
+def test_the_page_goes_without_news_and_nbgrader(server):
+    page = ask(server, '/lab/tree/notebooks/one.ipynb').text
+    assert '"news": {"disabled": true}' in page
+    assert '"disabledExtensions": ["@jupyter/nbgrader", ' in page
+
+
+def test_it_knows_the_kernel(server):
+    specs = ask(server, '/api/kernelspecs').json()['kernelspecs']
+    assert specs[lab.KERNEL]['spec']['display_name'] == 'Segmentation (.venv)'
+
+
+def test_a_forgotten_kernel_ends_but_no_other():
+    settings = PyFileConfigLoader(str(lab.SETTINGS)).load_config()
+    assert settings.MappingKernelManager == {'cull_idle_timeout': 86400}
+
+
+def test_a_kernel_ends_with_its_tab(server):
+    """In a browser: open the notebook, run it, close it."""
+
+    def kernels():
+        return ask(server, '/api/kernels').json()
+
+    with browser.open_browser() as chromium:
+        page = chromium.new_page()
+        page.goto(f'{server}/lab/tree/notebooks/one.ipynb?token=secret')
+        page.get_by_text("print('ready')").click(timeout=120_000)
+        (kernel,) = wait_for(kernels)
+        assert kernel['name'] == lab.KERNEL
+        page.keyboard.press('Shift+Enter')
+        page.get_by_text('ready', exact=True).wait_for(timeout=120_000)
+        page.locator('.jp-mod-current .lm-TabBar-tabCloseIcon').click()
+        page.get_by_role('button', name='Discard').click()
+        wait_for(lambda: not kernels())
