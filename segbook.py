@@ -3,6 +3,7 @@
 Change the cell of the chapter, marked `#@save`, not this file.
 """
 
+import time
 from pathlib import Path
 
 import utils  # first: it gives MXNet all cores, and NumPy's ways
@@ -284,6 +285,16 @@ class BilinearUpsampling(nn.Block):
         return np.dot(np.matmul(rows, x), columns.T)
 
 
+def seconds(function, repeats=7):
+    """Return the median time of a call; the first is for warming up."""
+    times = []
+    for _ in range(1 + repeats):
+        start = time.perf_counter()
+        function().wait_to_read()
+        times.append(time.perf_counter() - start)
+    return onp.median(times[1:])
+
+
 def make_fcn(features, num_classes, upsample=None):
     """Build an FCN-32s on initialised features, on their devices.
 
@@ -354,3 +365,19 @@ def convolutional(net, size):
             channels = layer.weight.shape[0]
         layers.add(layer)
     return layers
+
+
+def receptive_field(layers):
+    """Return (size, stride, first): the pixels that a chain's outputs see.
+
+    Output i of a chain of convolutions and poolings sees `size` pixels in a
+    row, from stride * i + first on; first < 0 means padding.
+    """
+    size, stride, first = 1, 1, 0
+    for layer in layers:
+        settings = getattr(layer, '_kwargs', {})
+        if 'kernel' in settings:
+            first -= settings['pad'][0] * stride
+            size += (settings['kernel'][0] - 1) * stride
+            stride *= settings['stride'][0]
+    return size, stride, first
