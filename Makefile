@@ -26,6 +26,9 @@ lab: ## open chapters and exercises in JupyterLab
 predict: ## segment a photo: IMAGE=photo.jpg, perhaps CHECKPOINT=net.zip
 	$(RUN) tools/predict.py "$$IMAGE" "$$CHECKPOINT"
 
+reproduce: ## print the FCN paper's figures beside those measured here
+	$(RUN) tools/reproduce.py
+
 bench: ## measure the book against its peers (a quarter of an hour)
 	@build/setup.sh bench
 	$(RUN) benchmarks/bench.py
@@ -42,4 +45,5 @@ pins: ## work out the exact packages anew (needs uv)
 clean: ## remove what was built; keep environments, data and notebooks/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: html doctor gpu-check test test-mxnet2 lab predict class bench lint pins clean
+.PHONY: html doctor gpu-check test test-mxnet2 lab predict reproduce bench \
+	class lint pins clean
