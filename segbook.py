@@ -319,7 +319,7 @@ def void_cross_entropy(scores, labels):
 
 
 # ---- chapters/heat-map.md
-def dense_to_conv(dense, channels, size):
+def dense_to_conv(dense, channels, size, padding=0):
     """Return a convolution with the weights of a dense layer.
 
     `dense`: an initialised nn.Dense that reads a map of `channels` x `size`
@@ -337,7 +337,13 @@ def dense_to_conv(dense, channels, size):
             f'read a map of {channels} x {size} x {size}'
         )
     use_bias = dense.bias is not None
-    conv = nn.Conv2D(shape[0], size, in_channels=channels, use_bias=use_bias)
+    conv = nn.Conv2D(
+        shape[0],
+        size,
+        padding=padding,
+        in_channels=channels,
+        use_bias=use_bias,
+    )
     conv.initialize(init.Zero(), devices)
     conv.weight.set_data(dense.weight.data(devices[0]).reshape(shape))
     if use_bias:
@@ -346,21 +352,22 @@ def dense_to_conv(dense, channels, size):
     return conv
 
 
-def convolutional(net, size):
+def convolutional(net, size, padding=0):
     """Return a classifier's layers, the dense ones as convolutions.
 
     `net`: AlexNet or VGG of the model zoo, initialised; its other layers are
     shared, not copied. `size`: rows and columns of the map that its first
-    dense layer reads, 6 or 7. Photos (N, 3, H, W) give class scores
-    (N, classes, h, w); h = w = 1 for photos of the classifier's own size.
+    dense layer reads, 6 or 7; `padding`: of the convolution that it becomes.
+    Photos (N, 3, H, W) give class scores (N, classes, h, w); without padding
+    h = w = 1 for photos of the classifier's own size.
     """
     layers, channels = nn.HybridSequential(), 0
     for layer in [*net.features, net.output]:
         if isinstance(layer, nn.Flatten):
             continue  # a convolution reads the map as it is
         if isinstance(layer, nn.Dense):
-            layer = dense_to_conv(layer, channels, size)
-            size = 1  # what follows reads a single place
+            layer = dense_to_conv(layer, channels, size, padding)
+            size, padding = 1, 0  # what follows reads a single place
         if hasattr(layer, 'weight'):
             channels = layer.weight.shape[0]
         layers.add(layer)
@@ -381,3 +388,196 @@ def receptive_field(layers):
             size += (settings['kernel'][0] - 1) * stride
             stride *= settings['stride'][0]
     return size, stride, first
+
+
+# ---- chapters/skip-connections.md
+class Backbone(nn.Block):
+    """Photos (N, 3, H, W) to a list of maps, of stride 8, 16 and 32.
+
+    `stages`: three blocks, each of which goes on where the one before ends;
+    `channels`: how many channels their maps have.
+    """
+
+    def __init__(self, stages, channels):
+        super().__init__()
+        self.channels = channels
+        self.stages = nn.HybridSequential()
+        self.stages.add(*stages)
+
+    def forward(self, x):
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+def resnet_backbone(features):
+    """Cut ResNet18_v2's initialised `features` where the stride doubles."""
+    stages = features[:7], features[7:8], features[8:11]
+    return Backbone(stages, (128, 256, 512))
+
+
+def vgg_backbone(net):
+    """Cut an initialised VGG of the model zoo after pool3, pool4 and fc7."""
+    layers = convolutional(net, 7, padding=3)[:-1]
+    pools = [i for i, x in enumerate(layers) if isinstance(x, nn.MaxPool2D)]
+    third, fourth = pools[2] + 1, pools[3] + 1
+    stages = layers[:third], layers[third:fourth], layers[fourth:]
+    return Backbone(stages, (256, 512, 4096))
+
+
+class SkipFCN(nn.Block):
+    """Photos (N, 3, H, W) to scores (N, num_classes, H, W).
+
+    `backbone`: a `Backbone`; `stride`: 32, 16 or 8, for none, one or two
+    skip connections. 32 divides H and W. Source: Long et al., 2015.
+    """
+
+    def __init__(self, backbone, num_classes, stride=32):
+        super().__init__()
+        if stride not in (32, 16, 8):
+            raise ValueError(f'the stride is 32, 16 or 8, not {stride}')
+        *finer, coarsest = backbone.channels
+        self.backbone = backbone
+        self.score = nn.Conv2D(num_classes, 1, in_channels=coarsest)
+        self.taps = nn.HybridSequential()
+        for channels in finer[::-1][: (32, 16, 8).index(stride)]:
+            self.taps.add(make_tap(num_classes, channels))
+        self.double = BilinearUpsampling(2)
+        self.enlarge = BilinearUpsampling(stride)
+
+    def forward(self, x):
+        maps = self.backbone(x)
+        scores = self.score(maps.pop())
+        for tap in self.taps:
+            scores = self.double(scores) + tap(maps.pop())
+        return self.enlarge(scores)
+
+
+def make_tap(num_classes, channels):
+    """Make a block that scores a finer map, (N, channels, h, w)."""
+    tap = nn.HybridSequential()
+    for layer in (
+        nn.Conv2D(64, 3, padding=1, use_bias=False, in_channels=channels),
+        nn.Conv2D(
+            num_classes, 1, in_channels=64, weight_initializer=init.Zero()
+        ),
+    ):
+        tap.add(nn.BatchNorm(in_channels=channels), nn.Activation('relu'))
+        tap.add(layer)
+        channels = 64
+    return tap
+
+
+def make_skip_fcn(backbone, num_classes, stride=32):
+    """Build a SkipFCN on an initialised backbone, on its devices."""
+    net = SkipFCN(backbone, num_classes, stride)
+    for head in (net.score, net.taps):
+        head.initialize(init.Xavier(), utils.devices_of(backbone))
+    net.hybridize(static_alloc=True, static_shape=True)
+    return net
+
+
+def cell_places(layers, places=(1, 0)):
+    """Return (c, b): cell i lies at place c * i + b of the photo.
+
+    `layers`: (kernel, stride, padding) each; the stride of a transposed
+    convolution is written 1 / stride. `places`: (c, b) of their input.
+    """
+    c, b = places
+    for kernel, stride, padding in layers:
+        center = (kernel - 1) / 2 - padding
+        b += c * center if stride >= 1 else -c * stride * center
+        c *= stride
+    return c, b
+
+
+def bilinear_layer(num_classes, stride, padding=0):
+    """Return a transposed convolution whose kernel starts bilinear."""
+    size = 2 * stride
+    kernel = bilinear_kernel(num_classes, num_classes, size)
+    return nn.Conv2DTranspose(
+        num_classes,
+        size,
+        stride,
+        padding,
+        use_bias=False,
+        in_channels=num_classes,
+        weight_initializer=init.Constant(kernel),
+    )
+
+
+def vgg16_layers(num_classes):
+    """Return the layers of the FCN paper's VGG16, from name to block."""
+    layers, channels = {}, 3
+    blocks = (2, 64), (2, 128), (3, 256), (3, 512), (3, 512)
+    for block, (depth, width) in enumerate(blocks, 1):
+        for i in range(1, 1 + depth):
+            layers[f'conv{block}_{i}'] = nn.Conv2D(
+                width,
+                3,
+                padding=100 if channels == 3 else 1,
+                activation='relu',
+                in_channels=channels,
+            )
+            channels = width
+        layers[f'pool{block}'] = nn.MaxPool2D(2, 2, ceil_mode=True)
+    for number, kernel in ((6, 7), (7, 1)):
+        layers[f'fc{number}'] = nn.Conv2D(
+            4096, kernel, activation='relu', in_channels=channels
+        )
+        layers[f'drop{number}'] = nn.Dropout(0.5)
+        channels = 4096
+    layers['score_fr'] = nn.Conv2D(num_classes, 1, in_channels=channels)
+    return layers
+
+
+def cut_out(scores, offset, like):
+    """Cut a window as large as `like` out of a map, from row `offset` on."""
+    height, width = like.shape[2:]
+    return scores[:, :, offset : offset + height, offset : offset + width]
+
+
+class PaperFCN(nn.Block):
+    """The FCN paper's networks on VGG16, layers named as published.
+
+    Photos (N, 3, H, W), of any size, to scores (N, num_classes, H, W). The
+    channels are blue, green, red: 0 to 255, minus their means. `stride`: 32,
+    16 or 8. `at_once`: what the skips read is scaled down, as where all is
+    trained in one go. Source: Long et al., 2015, and the published networks.
+    """
+
+    def __init__(self, num_classes=21, stride=32, at_once=False):
+        super().__init__()
+        self.stride, self.scales = stride, (0.01, 1e-4) if at_once else (1, 1)
+        trunk = vgg16_layers(num_classes)
+        self.trunk = list(trunk)
+        for name, layer in trunk.items():
+            setattr(self, name, layer)
+        if stride < 32:
+            self.upscore2 = bilinear_layer(num_classes, 2)
+            self.score_pool4 = nn.Conv2D(num_classes, 1, in_channels=512)
+        if stride < 16:
+            self.upscore_pool4 = bilinear_layer(num_classes, 2)
+            self.score_pool3 = nn.Conv2D(num_classes, 1, in_channels=256)
+        self.last = 'upscore' if stride == 32 else f'upscore{stride}'
+        setattr(self, self.last, bilinear_layer(num_classes, stride))
+        for name in ('upscore2', 'upscore_pool4', self.last):
+            if hasattr(self, name):
+                getattr(self, name).weight.grad_req = 'null'
+
+    def forward(self, x):
+        scores, maps = x, {}
+        for name in self.trunk:
+            scores = maps[name] = getattr(self, name)(scores)
+        if self.stride < 32:
+            scores = self.upscore2(scores)
+            fine = self.score_pool4(self.scales[0] * maps['pool4'])
+            scores = scores + cut_out(fine, 5, scores)
+        if self.stride < 16:
+            scores = self.upscore_pool4(scores)
+            fine = self.score_pool3(self.scales[1] * maps['pool3'])
+            scores = scores + cut_out(fine, 9, scores)
+        offset = {32: 19, 16: 27, 8: 31}[self.stride]
+        return cut_out(getattr(self, self.last)(scores), offset, x)
