@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import math
 import os
 import random
@@ -685,16 +686,22 @@ class Batches:
     the shuffling sees to it that these are other images every time.
 
     The data set has a method `get(i, epoch)`. The same seed gives the same
-    batches, whatever the number of worker processes.
+    batches, whatever the number of worker processes that read.
+
+    `part`: (rank, count), the share of every batch that this process reads
+    if `count` machines train together: every count-th image. The shares
+    have no image in common, and together they are the batch.
     """
 
-    def __init__(self, dataset, batch_size, seed=0, num_workers=0):
+    def __init__(
+        self, dataset, batch_size, seed=0, num_workers=0, part=(0, 1)
+    ):
         if not 1 <= batch_size <= len(dataset):
             raise ValueError(
                 f'a batch of {batch_size} from {len(dataset)} images'
             )
         self.dataset, self.batch_size = dataset, batch_size
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch, self.part = seed, 0, part
         self._keys = []
         self._loader = gluon.data.DataLoader(
             _Keyed(dataset),
@@ -711,9 +718,15 @@ class Batches:
         order = rng.permutation(len(self.dataset))[
             : len(self) * self.batch_size
         ]
+        rank, count = self.part
+        if self.batch_size % count:
+            raise ValueError(
+                f'a batch of {self.batch_size} cannot be shared out equally '
+                f'to {count} workers'
+            )
         # The loader keeps the list that it was given: fill that list anew.
         self._keys[:] = [
-            [(self.epoch, int(i)) for i in batch]
+            [(self.epoch, int(i)) for i in batch[rank::count]]
             for batch in order.reshape(len(self), self.batch_size)
         ]
         self.epoch += 1
@@ -1058,6 +1071,9 @@ def train(
     val_data=None,
     devices=None,
     checkpoint=None,
+    kvstore='device',
+    precision='float32',
+    accumulate=1,
 ):
     """Train a net and return its history.
 
@@ -1065,8 +1081,8 @@ def train(
     epoch, has `len`, `epoch`, `batch_size` and `seed`. Photos of dtype uint8
     are normalised (`normalize`), other arrays are taken as they are.
     `loss(scores, labels)`: an array of losses, 0 where the label is VOID;
-    their sum over all devices is divided by the number of other pixels, so
-    neither void nor the number of devices changes the size of a step.
+    their sum over all devices and workers is divided by the number of other
+    pixels, so neither void nor their number changes the size of a step.
     `optimizer`, `optimizer_params`: as `gluon.Trainer` takes them; the
     learning rate falls from what is given there to zero as
     (1 - done) ** power, where `done` is the share of steps taken.
@@ -1075,14 +1091,27 @@ def train(
     `checkpoint`: a file, replaced after each epoch in one step. If it is
     there, training goes on after its last epoch and ends as if it had never
     stopped; MXNet's generator is seeded anew in each epoch for that.
+    `kvstore`: where gradients are added up. 'device': over the devices of
+    this machine; 'dist_sync': also over all workers that tools/launch.py or
+    a cluster started. Each worker sets `batches.part` and so reads its share
+    of every batch; all begin with the parameters of rank 0, which alone
+    evaluates, prints and writes the checkpoint. All read it: it must lie
+    where all of them see it. A process can join such a run once.
+    `precision`: 'float16' computes layers in half precision where that is
+    safe, by MXNet's AMP, from then on in the whole process; GPUs only.
+    `accumulate`: in how many parts, one after the other, a batch goes
+    through the net. Their gradients are added: the same step with about as
+    many times less memory. (Batch normalisation sees the parts.)
 
     Returns a dict of lists with one number an epoch: `loss` (mean over the
-    pixels that count), `examples_per_second` (without evaluation) and, with
-    `val_data`, `pixel_accuracy` and `mean_iu`.
+    pixels that count), `examples_per_second` (of all workers, without
+    evaluation) and, with `val_data` and on rank 0, `pixel_accuracy` and
+    `mean_iu`.
 
     Raises FloatingPointError if the loss is not finite (the checkpoint of
     the epoch before stays), ValueError if the checkpoint is damaged or of a
-    run with other settings.
+    run with other settings, MemoryError, with a batch that fits, if the
+    device's memory does not suffice.
     """
     devices = devices or try_all_gpus()
     optimizer_params = {'learning_rate': 1e-3} | (optimizer_params or {})
@@ -1095,73 +1124,492 @@ def train(
         'power': power,
     }
     _move(net, devices)
-    # The gradients are summed over the devices, then every device updates.
-    trainer = gluon.Trainer(
-        net.collect_params(),
-        optimizer,
-        dict(optimizer_params),
-        update_on_kvstore=False,
-    )
-    history = {'loss': [], 'examples_per_second': []}
-    if val_data is not None:
-        history |= {'pixel_accuracy': [], 'mean_iu': []}
-    if checkpoint is not None and Path(checkpoint).exists():
-        history = _load_checkpoint(checkpoint, net, trainer, devices, settings)
-    done = len(history['loss'])
-    with _Report(history, num_epochs, len(batches)) as report:
-        for epoch in range(done, num_epochs):
-            batches.epoch = epoch
-            mx.random.seed(batches.seed * 100_003 + epoch)
-            total, valid, start = 0.0, 0, time.perf_counter()
-            for step, (images, labels) in enumerate(batches):
-                share = (epoch + step / len(batches)) / num_epochs
-                rate = optimizer_params['learning_rate'] * (1 - share) ** power
-                trainer.set_learning_rate(rate)
-                batch_loss, batch_valid = _step(
-                    net, images, labels, loss, trainer, devices
-                )
-                if not math.isfinite(batch_loss):
-                    raise FloatingPointError(
-                        f'the loss is {batch_loss} in epoch {epoch + 1}, '
-                        f'step {step + 1}: a smaller learning rate than '
-                        f'{rate:.3g} may help'
-                    )
-                total, valid = total + batch_loss, valid + batch_valid
-                report.step(step + 1, total / max(valid, 1))
-            npx.waitall()
-            seconds = time.perf_counter() - start
-            history['loss'].append(total / max(valid, 1))
-            history['examples_per_second'].append(
-                len(batches) * batches.batch_size / seconds
+    with (
+        _Workers(kvstore) as workers,
+        _adding_gradients(net, accumulate > 1),
+    ):
+        first = workers.rank == 0
+        if workers.count > 1:
+            batches.part = workers.rank, workers.count
+        # Gradients are summed over the devices, then every device updates.
+        trainer = gluon.Trainer(
+            net.collect_params(),
+            optimizer,
+            dict(optimizer_params),
+            kvstore=workers.store
+            if workers.count * len(devices) > 1
+            else None,
+            update_on_kvstore=False,
+        )
+        if precision != 'float32':
+            _compute_in(precision, net, trainer, devices)
+        history = {'loss': [], 'examples_per_second': []}
+        if val_data is not None and first:
+            history |= {'pixel_accuracy': [], 'mean_iu': []}
+        if checkpoint is not None and workers.all_see(checkpoint):
+            stored = _load_checkpoint(
+                checkpoint, net, trainer, devices, settings
             )
-            if val_data is not None:
-                metric = evaluate(net, val_data, devices=devices)
-                history['pixel_accuracy'].append(metric.pixel_accuracy)
-                history['mean_iu'].append(metric.mean_iu)
-            if checkpoint is not None:
-                _save_checkpoint(checkpoint, net, trainer, settings, history)
-            report.epoch()
+            history = {name: stored[name] for name in history}
+        workers.share_parameters(trainer)
+        with _Report(history, num_epochs, len(batches), first) as report:
+            for epoch in range(len(history['loss']), num_epochs):
+                batches.epoch = epoch
+                seed = batches.seed * 100_003 + epoch
+                mx.random.seed(seed * workers.count + workers.rank)
+                total, valid, start = 0.0, 0, time.perf_counter()
+                for step, (images, labels) in enumerate(batches):
+                    share = (epoch + step / len(batches)) / num_epochs
+                    rate = (1 - share) ** power
+                    rate *= optimizer_params['learning_rate']
+                    trainer.set_learning_rate(rate)
+                    with _memory_explained(
+                        net, images, devices, accumulate, settings
+                    ):
+                        batch_loss, batch_valid = _step(
+                            net,
+                            images,
+                            labels,
+                            loss,
+                            trainer,
+                            devices,
+                            accumulate,
+                            workers,
+                        )
+                    if not math.isfinite(batch_loss):
+                        raise FloatingPointError(
+                            f'the loss is {batch_loss} in epoch {epoch + 1}, '
+                            f'step {step + 1}: a smaller learning rate than '
+                            f'{rate:.3g} may help'
+                        )
+                    total, valid = total + batch_loss, valid + batch_valid
+                    report.step(step + 1, total / max(valid, 1))
+                npx.waitall()
+                seconds = time.perf_counter() - start
+                _average_statistics(net, workers)
+                history['loss'].append(total / max(valid, 1))
+                history['examples_per_second'].append(
+                    len(batches) * batches.batch_size / seconds
+                )
+                if 'mean_iu' in history:
+                    metric = evaluate(net, val_data, devices=devices)
+                    history['pixel_accuracy'].append(metric.pixel_accuracy)
+                    history['mean_iu'].append(metric.mean_iu)
+                if checkpoint is not None and first:
+                    _save_checkpoint(
+                        checkpoint, net, trainer, settings, history
+                    )
+                report.epoch()
     return history
 
 
-def _step(net, images, labels, loss, trainer, devices):
-    """Take one step: (sum of the losses, number of labels that count)."""
-    valid = int(onp.count_nonzero(_host(labels) != VOID))
+def _step(net, images, labels, loss, trainer, devices, parts, workers):
+    """Take one step: (sum of the losses, number of labels that count).
+
+    Both are those of all workers.
+    """
+    valid = int(workers.sum([onp.count_nonzero(_host(labels) != VOID)])[0])
     if not valid:
         return 0.0, 0  # nothing to learn from
     losses = []
-    with autograd.record():
-        for x, y in zip(
-            gluon.utils.split_and_load(images, devices, even_split=False),
-            gluon.utils.split_and_load(labels, devices, even_split=False),
-            strict=True,
-        ):
-            if x.dtype == onp.uint8:
-                x = normalize(x)
-            losses.append(loss(net(x), y).sum())
-    autograd.backward(losses)
+    for part in zip(
+        gluon.utils.split_data(images, parts, even_split=False),
+        gluon.utils.split_data(labels, parts, even_split=False),
+        strict=True,
+    ):
+        with autograd.record():
+            losses += _backward(net, *part, loss, trainer, devices)
+        if parts > 1:
+            npx.waitall()  # before the next part takes memory
     trainer.step(valid)
-    return sum(float(part.item()) for part in losses), valid
+    if parts > 1:
+        _zero_gradients(net)
+    total = sum(float(part.item()) for part in losses)
+    return float(workers.sum([total])[0]), valid
+
+
+def _backward(net, images, labels, loss, trainer, devices):
+    """Compute gradients; return the sum of the losses on each device."""
+    losses = []
+    for x, y in zip(
+        gluon.utils.split_and_load(images, devices, even_split=False),
+        gluon.utils.split_and_load(labels, devices, even_split=False),
+        strict=True,
+    ):
+        if x.dtype == onp.uint8:
+            x = normalize(x)
+        losses.append(loss(net(x), y).sum())
+    if hasattr(trainer, '_amp_loss_scaler'):
+        with _amp().scale_loss(losses, trainer) as scaled:
+            autograd.backward(scaled)
+    else:
+        autograd.backward(losses)
+    return losses
+
+
+def _trained(net):
+    """The parameters of a net that have a gradient."""
+    return [p for p in net.collect_params().values() if p.grad_req != 'null']
+
+
+def _zero_gradients(net):
+    for parameter in _trained(net):
+        for gradient in parameter.list_grad():
+            gradient[...] = 0
+
+
+@contextmanager
+def _adding_gradients(net, adding):
+    """Let each backward pass add to the gradients, if `adding`."""
+    before = {p: p.grad_req for p in _trained(net)} if adding else {}
+    for parameter in before:
+        parameter.grad_req = 'add'
+    if adding:
+        _zero_gradients(net)
+    try:
+        yield
+    finally:
+        for parameter, grad_req in before.items():
+            parameter.grad_req = grad_req
+
+
+class _Workers:
+    """The processes that train one net together, each on its own share.
+
+    `count` is 1 for the kvstores of one machine. Used in `with`: a worker
+    that fails in there leaves without waiting for the others.
+    """
+
+    KEY = 1_000_000  # above all keys that a Trainer gives its parameters
+    joined = False
+
+    def __init__(self, kvstore):
+        if 'async' in kvstore:
+            raise ValueError(
+                f'kvstore={kvstore!r} lets workers run ahead of each other; '
+                "train needs 'dist_sync'"
+            )
+        if 'dist' in kvstore:
+            if 'DMLC_ROLE' not in os.environ:
+                raise ValueError(
+                    f'kvstore={kvstore!r} needs a scheduler and servers: '
+                    'start this script with tools/launch.py'
+                )
+            if _Workers.joined:
+                raise RuntimeError(
+                    'a process can train with workers once: its servers '
+                    'still hold the parameters of the first training'
+                )
+            _Workers.joined = True
+        self.store = mx.kv.create(kvstore)
+        self.rank, self.count = self.store.rank, self.store.num_workers
+        self.keys = set()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error is not None and self.count > 1:
+            # By itself a process waits, when it ends, for all others.
+            mx.base.check_call(
+                mx.base._LIB.MXKVStoreSetBarrierBeforeExit(
+                    self.store.handle, ctypes.c_int(0)
+                )
+            )
+
+    def sum(self, numbers):
+        """Add up vectors of one length over the workers, in float64."""
+        if self.count == 1:
+            return numbers
+        vector = np.array(numbers, dtype='float64')
+        key = self.KEY + len(numbers)
+        if key not in self.keys:
+            self.store.init(key, np.zeros_like(vector))
+            self.keys.add(key)
+        self.store.pushpull(key, vector, out=vector)
+        return vector.asnumpy()
+
+    def all_see(self, path):
+        """Whether a file exists. Raises if that differs between workers."""
+        there = Path(path).exists()
+        if self.sum([there])[0] != there * self.count:
+            raise FileNotFoundError(
+                f'not every worker sees {path}: lay it where all of them do'
+            )
+        return there
+
+    def share_parameters(self, trainer):
+        """Give all workers the parameters of rank 0."""
+        if self.count > 1:  # the trainer would, but after the first step
+            if not trainer._kv_initialized:
+                trainer._init_kvstore()
+            trainer._init_params()
+
+
+def freeze_batch_norm(net):
+    """Let batch normalisation use its running statistics, and keep them.
+
+    In training, too: then a photo's scores do not depend on the others in
+    its batch. Scale and shift (gamma, beta) are trained as before.
+    """
+
+    def freeze(block):
+        if isinstance(block, gluon.nn.BatchNorm):
+            block._kwargs['use_global_stats'] = True
+
+    net.apply(freeze)
+    _forget_graphs(net)
+
+
+def _forget_graphs(net):
+    """Let hybridized blocks trace their layers anew."""
+    for block in _blocks(net):
+        if isinstance(block, gluon.HybridBlock):
+            block._clear_cached_op()
+
+
+def _blocks(net):
+    """A block and all that are in it."""
+    found = []
+    net.apply(found.append)
+    return found
+
+
+def _average_statistics(net, workers):
+    """Give all devices and workers the mean of their running statistics.
+
+    Each has seen other photos; from here on all replicas are equal.
+    """
+    moving = [
+        parameter
+        for name, parameter in net.collect_params().items()
+        if name.endswith(('running_mean', 'running_var'))
+    ]
+    if not moving or len(moving[0].list_ctx()) * workers.count == 1:
+        return
+    mean = onp.concatenate(
+        [onp.mean([_host(d) for d in p.list_data()], axis=0) for p in moving]
+    )
+    mean = workers.sum(mean.astype('float64')) / workers.count
+    ends = onp.cumsum([p.data(p.list_ctx()[0]).size for p in moving])
+    for parameter, values in zip(
+        moving, onp.split(mean, ends[:-1]), strict=True
+    ):
+        parameter.set_data(np.array(values, dtype='float32'))
+
+
+# ------------------------------------------------- Half precision, memory
+
+
+def _amp():
+    """MXNet's automatic mixed precision, wherever this version keeps it."""
+    if mx.__version__.startswith('1.'):
+        from mxnet.contrib import amp
+    else:
+        from mxnet import amp
+    return amp
+
+
+def _compute_in(precision, net, trainer, devices):
+    """Switch on AMP for this process, and its loss scaling for a trainer."""
+    if precision != 'float16':
+        raise ValueError(
+            f"precision is 'float32' or 'float16', not {precision!r}"
+        )
+    _refuse_cpus(devices)
+    amp = _amp()
+    logging.disable(logging.WARNING)  # «made before»: see below
+    amp.init('float16')
+    logging.disable(logging.NOTSET)
+    _teach_amp_numpy()
+    _forget_graphs(net)  # what was traced before has no casts
+    amp.init_trainer(trainer)
+
+
+def _refuse_cpus(devices):
+    """Raise if float16 would be computed on a CPU."""
+    slow = [device for device in devices if device.device_type != 'gpu']
+    if slow:
+        raise ValueError(
+            f"precision='float16' needs GPUs, and this would run on {slow}: "
+            'CPUs have no arithmetic for it; leave precision out'
+        )
+
+
+# What AMP casts its own operators to, for those that it does not know.
+_CASTS = {
+    'float16': 'convolution deconvolution fully_connected'.split(),
+    'float32': 'softmax log_softmax'.split(),
+}
+
+
+def _teach_amp_numpy():
+    """Let AMP cast for NumPy's operators, too, as far as it does not.
+
+    In MXNet 1 it knows their older names only, and so would do nothing, and
+    its check of gradients takes older arrays only; in both versions, `np.dot`
+    gets its two factors as they come, even if they differ.
+    """
+    _cast_arguments(mx.numpy, ['dot', 'matmul'], 'float16')
+    if mx.__version__.startswith('1.'):
+        for module in (mx.ndarray, mx.symbol, mx):
+            for dtype, names in _CASTS.items():
+                _cast_arguments(module.numpy_extension, names, dtype)
+        _amp().loss_scaler.multi_all_finite = _all_finite
+
+
+def _all_finite(*arrays, **options):
+    """What AMP of MXNet 1 asks of gradients, for NumPy's arrays."""
+    older = [array.as_nd_ndarray() for array in arrays]
+    return mx.nd.multi_all_finite(*older, **options)
+
+
+def _cast_arguments(module, names, dtype):
+    """Let functions of a module cast what they get, if it is on a GPU."""
+
+    def cast(x):
+        if isinstance(x, mx.symbol.numpy._Symbol):  # a graph that is traced
+            return x.astype(dtype)
+        if (
+            isinstance(x, np.ndarray)
+            and x.ctx.device_type == 'gpu'
+            and onp.dtype(x.dtype).name in ('float16', 'float32')
+        ):
+            return x.astype(dtype, copy=False)
+        return x
+
+    def casting(function):
+        def cast_and_call(*args, **kwargs):
+            kwargs = {name: cast(value) for name, value in kwargs.items()}
+            return function(*map(cast, args), **kwargs)
+
+        cast_and_call.casts_to = dtype
+        return cast_and_call
+
+    for name in names:
+        function = getattr(module, name)
+        if not hasattr(function, 'casts_to'):  # once is enough
+            setattr(module, name, casting(function))
+
+
+# A loss and its way back hold about as many arrays of the size of the scores:
+# reordered, as logarithms, masked, and the gradients of these.
+_LOSS_MAPS = 5
+
+
+def training_memory(net, shape, optimizer='adam', optimizer_params=None):
+    """Estimate the memory of training on one device: a dict of bytes.
+
+    `shape`: (N, 3, height, width), the photos that the device gets at a
+    time. One photo of that size goes through the net, layer by layer, and
+    what comes out of each layer is counted: it is kept for the way back, and
+    there its gradient is as large. Activation layers work in place.
+
+    The keys are 'parameters', 'gradients', 'optimizer' (its moving means),
+    'layers' (outputs and their gradients), 'loss' and 'total'. What a
+    library needs besides (CUDA's context, scratch memory) is not in it.
+    """
+    parameters = [
+        p.data(p.list_ctx()[0]) for p in net.collect_params().values()
+    ]
+    trained = [p.data(p.list_ctx()[0]) for p in _trained(net)]
+    state = mx.optimizer.create(optimizer, **(optimizer_params or {}))
+    bytes_of = {
+        'parameters': sum(4 * p.size for p in parameters),
+        'gradients': sum(4 * p.size for p in trained),
+        'optimizer': sum(
+            4 * _size(state.create_state(0, p[:1])) * len(p) for p in trained
+        ),
+    }
+    layers, scores = _layer_sizes(net, (1, *shape[1:]))
+    bytes_of['layers'] = 2 * 4 * sum(layers) * shape[0]
+    bytes_of['loss'] = _LOSS_MAPS * 4 * scores * shape[0]
+    return bytes_of | {'total': sum(bytes_of.values())}
+
+
+def _size(state):
+    """How many numbers an optimizer's state has: an array, some, or None."""
+    if state is None:
+        return 0
+    if isinstance(state, (tuple, list)):
+        return sum(map(_size, state))
+    return state.size
+
+
+def _layer_sizes(net, shape):
+    """Numbers that leave each layer: a list, and those of the scores."""
+    sizes, hooks, active = [], [], []
+
+    def count(block, inputs, output):
+        sizes.append(output.size)
+
+    for block in _blocks(net):
+        if getattr(block, '_active', False):
+            block._active = False  # else its layers would not be called
+            active.append(block)
+        in_place = isinstance(block, gluon.nn.Activation)
+        if not block._children and not in_place:
+            hooks.append(block.register_forward_hook(count))
+    try:
+        scores = net(np.zeros(shape, ctx=devices_of(net)[0]))
+        scores.wait_to_read()
+    finally:
+        for block in active:
+            block._active = True
+        for hook in hooks:
+            hook.detach()
+    return sizes, scores.size
+
+
+def _device_memory(device):
+    """The memory of a device in bytes, used or not."""
+    if device.device_type == 'gpu':
+        return mx.context.gpu_memory_info(device.device_id)[1]
+    return os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+
+
+@contextmanager
+def _memory_explained(net, images, devices, parts, settings):
+    """Turn MXNet's error that memory is used up into one that helps."""
+    try:
+        yield
+    except mx.base.MXNetError as error:
+        signs = 'out of memory', 'memory allocation failed', 'ALLOC_FAILED'
+        text = str(error).lower()
+        if not any(sign.lower() in text for sign in signs):
+            raise
+        raise MemoryError(
+            _what_fits(net, images, devices, parts, settings)
+        ) from error
+
+
+def _what_fits(net, images, devices, parts, settings):
+    """Say how large a part of the batch a device can take."""
+    if images.dtype == onp.uint8:
+        channels_last = images.shape
+        size = channels_last[3], *channels_last[1:3]
+    else:
+        size = images.shape[1:]
+    optimizer = settings['optimizer'], settings['optimizer_params']
+    asked = math.ceil(len(images) / parts / len(devices))
+    needs = training_memory(net, (asked, *size), *optimizer)
+    one = training_memory(net, (1, *size), *optimizer)
+    photo = one['layers'] + one['loss']
+    there = min(map(_device_memory, devices))
+    fits = min(int((there - one['total'] + photo) // photo), asked - 1)
+    gib = 2**30
+    text = (
+        f'{asked} photos of {size[1]} x {size[2]} at a time do not fit on '
+        f'{devices[0]}: training needs about {needs["total"] / gib:.1f} GiB, '
+        f'{there / gib:.1f} are there. '
+    )
+    if fits < 1:
+        return text + 'Not even one photo fits: make them smaller.'
+    parts = math.ceil(len(images) / (fits * len(devices)))
+    return text + (
+        f'{fits} fit: batch_size={fits * len(devices)}, or the same batch '
+        f'in parts, accumulate={parts}.'
+    )
 
 
 def _move(net, devices):
@@ -1251,13 +1699,13 @@ class _Report:
     In Jupyter one output is redrawn, and ends as the figure of the curves.
     """
 
-    def __init__(self, history, num_epochs, num_steps):
-        self.history = history
+    def __init__(self, history, num_epochs, num_steps, speaks=True):
+        self.history, self.speaks = history, speaks
         self.num_epochs, self.num_steps = num_epochs, num_steps
         self.handle, self.drawn = None, 0.0
 
     def __enter__(self):
-        if _in_jupyter():
+        if self.speaks and _in_jupyter():
             from IPython.display import HTML, display
 
             self.handle = display(HTML(''), display_id=True)
@@ -1284,8 +1732,8 @@ class _Report:
 
     def epoch(self):
         """Print the line of an epoch, where nothing is drawn."""
-        if self.handle is None:
-            print(self._line())
+        if self.speaks and self.handle is None:
+            print(self._line(), flush=True)
 
     def __exit__(self, *error):
         if self.handle is None or not self.history['loss']:

@@ -1,0 +1,77 @@
+"""Train the network of the chapter «Fully Convolutional Networks».
+
+    python tools/train.py --epochs 8 --checkpoint run.ckpt
+
+The same on several devices needs no option: every GPU that works is used.
+On several workers, see tools/launch.py. The data are those of the chapters
+(VOC_ROOT chooses); the environment variable BACKBONE chooses the weights.
+"""
+
+import argparse
+import resource
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import segbook
+import utils
+
+
+def options():
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add('--epochs', type=int, default=8)
+    add('--batch-size', type=int, default=4, help='of all workers together')
+    add('--crop', type=int, nargs=2, default=(256, 384), metavar=('H', 'W'))
+    add('--learning-rate', type=float, default=3e-4)
+    add('--seed', type=int, default=0)
+    add('--loaders', type=int, default=0, help='processes that read photos')
+    add('--images', type=int, help='train on so many only, and do not test')
+    add('--checkpoint', help='a file: written each epoch, gone on from')
+    add('--kvstore', default='device', help='dist_sync for many workers')
+    add('--precision', default='float32', help='or float16, on GPUs')
+    add('--accumulate', type=int, default=1, help='parts of a batch')
+    add('--freeze-batch-norm', action='store_true')
+    return parser.parse_args()
+
+
+def main():
+    """Train as the command line says."""
+    choice = options()
+    utils.set_seed(choice.seed)
+    root = utils.voc_root()
+    train_set = segbook.VOCSegDataset(root, 'train', choice.crop, choice.seed)
+    val_set = segbook.VOCSegDataset(root, 'val')
+    if choice.images:
+        train_set.names, val_set = train_set.names[: choice.images], None
+    features, origin = utils.pretrained_backbone()
+    net = segbook.make_fcn(features, len(segbook.VOC_CLASSES))
+    for weight in net.score.collect_params().values():
+        weight.lr_mult = 10
+    if choice.freeze_batch_norm:
+        utils.freeze_batch_norm(net)
+    utils.train(
+        net,
+        utils.Batches(
+            train_set, choice.batch_size, choice.seed, choice.loaders
+        ),
+        segbook.void_cross_entropy,
+        choice.epochs,
+        optimizer_params={'learning_rate': choice.learning_rate, 'wd': 1e-4},
+        val_data=val_set,
+        checkpoint=choice.checkpoint,
+        kvstore=choice.kvstore,
+        precision=choice.precision,
+        accumulate=choice.accumulate,
+    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f'peak memory of this process: {peak:.0f} MiB')
+
+
+if __name__ == '__main__':
+    main()
