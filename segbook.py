@@ -4,6 +4,8 @@ Change the cell of the chapter, marked `#@save`, not this file.
 """
 
 import time
+from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import utils  # first: it gives MXNet all cores, and NumPy's ways
@@ -581,3 +583,80 @@ class PaperFCN(nn.Block):
             scores = scores + cut_out(fine, 9, scores)
         offset = {32: 19, 16: 27, 8: 31}[self.stride]
         return cut_out(getattr(self, self.last)(scores), offset, x)
+
+
+# ---- chapters/own-data.md
+def draw_shapes(shapes, size, table):
+    """Draw the shapes of `utils.read_labelme`, the later ones on top.
+
+    Returns two arrays of `size`, (height, width): the label, uint8, and a
+    number for each object, int64; 0 is the background, -1 void. Without a
+    background in the table, void is what is in no shape.
+    """
+    has_background = utils.has_background(table)
+    label = onp.full(size, 0 if has_background else utils.VOID, dtype='uint8')
+    things = onp.full(size, 0 if has_background else -1)
+    for shape in shapes:
+        inside = utils.shape_mask(shape, *size)
+        label[inside], things[inside] = shape.index, shape.thing
+    return label, things
+
+
+def void_border(things, width=2):
+    """Find what lies along outlines: bool (H, W).
+
+    True where a pixel of another object is at most `width` pixels away.
+    `things`: see `draw_shapes`; what is void already makes no outline.
+    """
+    height, columns = things.shape
+    around = onp.pad(things, width, mode='edge')
+    border = onp.zeros(things.shape, dtype=bool)
+    for y, x in product(range(2 * width + 1), repeat=2):
+        if (y - width) ** 2 + (x - width) ** 2 <= width**2:
+            other = around[y : y + height, x : x + columns]
+            border |= (other != things) & (other != -1)
+    return border & (things != -1)
+
+
+def read_own(path, table, size, border=2):
+    """Read the label of a photo of `size`: uint8 (H, W), with void borders.
+
+    `path`: a labelme file (.json), or else a painted label (.png).
+    `border`: pixels of void on each side of an outline. Raises ValueError,
+    naming the file, for what is not in the table.
+    """
+    if path.suffix == '.json':
+        shapes, _ = utils.read_labelme(path, table)
+        label, things = draw_shapes(shapes, size, table)
+    else:
+        label = utils.read_classes(path, table, color_to_label)
+        things = onp.where(label == utils.VOID, -1, label.astype(int))
+    label[void_border(things, border)] = utils.VOID
+    return label
+
+
+def split_names(classes, share=0.25, seed=0):
+    """Split {name: set of its classes} into {'train': …, 'val': …}, lists.
+
+    About `share` of the names go to val. A class with two photos or more
+    comes into both, unless photos that it shares with others prevent it.
+    The same names and seed give the same split.
+    """
+    rng = onp.random.default_rng(seed)
+    order = [str(name) for name in rng.permutation(sorted(classes))]
+    left = Counter(index for name in order for index in classes[name])
+    val = []
+
+    def move(names, count):
+        for name in names:
+            spare = all(left[index] > 1 for index in classes[name])
+            if len(val) < count and name not in val and spare:
+                val.append(name)
+                left.subtract(classes[name])
+
+    for index in sorted(left, key=left.get):  # the rarest first
+        if not any(index in classes[name] for name in val):
+            move([n for n in order if index in classes[n]], len(val) + 1)
+    move(order, max(1, round(share * len(order))))
+    train = [name for name in order if name not in val]
+    return {'train': sorted(train), 'val': sorted(val)}

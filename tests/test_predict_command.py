@@ -158,6 +158,7 @@ def test_other_nets_are_named(net, tmp_path):
 
     other = Other()
     other.initialize()
+    other.score(mx.np.zeros((1, 512, 1, 1)))
     other.save_parameters(str(path))
     refused(path, 'looks like FCN-32s', 'does not fit')
 

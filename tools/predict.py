@@ -54,7 +54,7 @@ def load_net(path, device=None):
         raise FileNotFoundError(f'there is no checkpoint {path}')
     with tempfile.TemporaryDirectory() as folder:
         file, table = path, None
-        if zipfile.is_zipfile(path):
+        if _is_archive(path):
             file, table = _unpack(path, folder)
         try:
             stored = npx.load(str(file))
@@ -80,6 +80,14 @@ def load_net(path, device=None):
         )
     net.hybridize(static_alloc=True, static_shape=True)
     return net, table, kind
+
+
+def _is_archive(path):
+    """Whether a file is a zip of several files; MXNet 2 zips arrays, too."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return not all(name.endswith('.npy') for name in archive.namelist())
 
 
 def _unpack(path, folder):

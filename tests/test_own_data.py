@@ -1,0 +1,683 @@
+"""Photos and labels of one's own: drawing, checks, splits, writing."""
+
+import base64
+import json
+import os
+from io import BytesIO
+from pathlib import Path
+
+import segbook
+import utils
+
+import numpy as onp
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+TABLE = segbook.ClassTable(['background', 'ship', 'fish', 'buoy'])
+HEIGHT, WIDTH = 60, 80
+
+
+def shape(name, points, kind='polygon', **more):
+    return {'label': name, 'points': points, 'shape_type': kind, **more}
+
+
+def box(left, top, right, bottom):
+    return [[left, top], [right, bottom]]
+
+
+SHIP = shape('ship', [[10, 10], [40, 12], [30, 40]])
+FISH = shape('fish', box(50, 30, 70, 50), 'rectangle')
+
+
+def photo(height=HEIGHT, width=WIDTH):
+    rng = onp.random.default_rng(height * width)
+    return rng.integers(0, 256, (height, width, 3), dtype='uint8')
+
+
+def write_photo(path, image=None, **options):
+    Image.fromarray(photo() if image is None else image).save(path, **options)
+
+
+def write_json(path, *shapes, size=(HEIGHT, WIDTH), **more):
+    height, width = size
+    content = {'shapes': shapes, 'imageHeight': height, 'imageWidth': width}
+    path.write_text(json.dumps(content | more))
+    return path
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Four photos and four labelme files in one folder."""
+    folder = tmp_path / 'my photos'
+    folder.mkdir()
+    buoy = shape('buoy', [[60, 12], [60, 20]], 'circle')
+    for name, shapes in {
+        'a 1': [SHIP],
+        'b': [SHIP, FISH],
+        'c': [FISH, buoy],
+        'd': [buoy],
+    }.items():
+        write_photo(folder / f'{name}.jpg')
+        write_json(folder / f'{name}.json', *shapes)
+    return folder
+
+
+def check(photos, labels=None, table=TABLE):
+    labels = photos if labels is None else labels
+    return utils.check_own(photos, labels, table, segbook.read_own)
+
+
+def messages(photos, labels=None, table=TABLE):
+    return [str(finding) for finding in check(photos, labels, table)[1]]
+
+
+def only(lines, kind, file, *words):
+    """There is one such finding, and it has these words."""
+    assert len(lines) == 1, lines
+    assert lines[0].startswith(f'{kind}: {file}: '), lines[0]
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+# ------------------------------------------------------------------- shapes
+
+
+def inside(points, height, width):
+    """Count how often a ray from each pixel's centre crosses the outline."""
+    y, x = onp.mgrid[:height, :width] + 0.5
+    crossings = onp.zeros((height, width), int)
+    for (x1, y1), (x2, y2) in zip(
+        points, points[1:] + points[:1], strict=True
+    ):
+        if y1 == y2:
+            continue
+        between = (y1 <= y) != (y2 <= y)
+        crossings += between & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+    return crossings % 2 == 1
+
+
+def distance_to(points, height, width):
+    """Distance of each pixel's centre to the outline."""
+    places = onp.stack(onp.mgrid[:height, :width][::-1], axis=-1) + 0.5
+    nearest = onp.full((height, width), onp.inf)
+    for one, other in zip(points, points[1:] + points[:1], strict=True):
+        start, along = onp.array(one), onp.subtract(other, one)
+        length = along @ along
+        t = ((places - start) @ along / length) if length else 0
+        t = onp.clip(t, 0, 1)[..., None] if length else 0
+        away = onp.linalg.norm(places - start - t * along, axis=-1)
+        nearest = onp.minimum(nearest, away)
+    return nearest
+
+
+def read_one(tmp_path, *shapes, table=TABLE, **more):
+    path = write_json(tmp_path / 'x.json', *shapes, **more)
+    return utils.read_labelme(path, table)[0]
+
+
+def mask_of(tmp_path, *arguments, **more):
+    drawn = read_one(tmp_path, shape('ship', *arguments, **more))[0]
+    return utils.shape_mask(drawn, HEIGHT, WIDTH)
+
+
+def test_polygons_hold_the_pixels_inside(tmp_path):
+    rng = onp.random.default_rng(0)
+    for corners in (3, 4, 7, 12):
+        angles = onp.sort(rng.uniform(0, 2 * onp.pi, corners))
+        reach = rng.uniform(8, 40, corners)  # beyond the picture, too
+        x = 40 + reach * onp.cos(angles)
+        y = 30 + reach * onp.sin(angles)
+        points = onp.stack([x, y], axis=1).tolist()
+        drawn = mask_of(tmp_path, points)
+        sure = distance_to(points, HEIGHT, WIDTH) > 1.5
+        expected = inside(points, HEIGHT, WIDTH)
+        assert (drawn == expected)[sure].all()
+        assert expected[sure].any()
+
+
+def test_the_other_kinds_of_shapes(tmp_path):
+    y, x = onp.mgrid[:HEIGHT, :WIDTH]
+    for corners in (box(5, 8, 20, 30), box(20, 30, 5, 8)):
+        drawn = mask_of(tmp_path, corners, 'rectangle')
+        expected = (x >= 5) & (x <= 20) & (y >= 8) & (y <= 30)
+        assert (drawn == expected).all()
+    four = [[5, 8], [20, 8], [20, 30], [5, 30]]
+    assert (mask_of(tmp_path, four, 'rectangle') == expected).all()
+    away = onp.hypot(x - 40, y - 30)
+    drawn = mask_of(tmp_path, [[40, 30], [40, 45]], 'circle')
+    assert drawn[away < 14].all() and not drawn[away > 16].any()
+    drawn = mask_of(tmp_path, [[40, 30]], 'point')
+    assert drawn[away < 4].all() and not drawn[away > 6].any()
+    strip = [[10, 30], [40, 30], [40, 50]]
+    for kind, points in (('line', strip[:2]), ('linestrip', strip)):
+        drawn = mask_of(tmp_path, points, kind)
+        assert drawn[27:33, 12:38].all() and not drawn[:23].any()
+        assert drawn[47, 40] == (kind == 'linestrip')
+    file = BytesIO()
+    Image.fromarray(onp.eye(6, dtype=bool)).save(file, 'PNG')
+    text = base64.b64encode(file.getvalue()).decode()
+    drawn = mask_of(tmp_path, box(30, 20, 35, 25), 'mask', mask=text)
+    assert (drawn[20:26, 30:36] == onp.eye(6)).all() and drawn.sum() == 6
+
+
+def draw(tmp_path, *shapes, table=TABLE):
+    shapes = read_one(tmp_path, *shapes, table=table)
+    return segbook.draw_shapes(shapes, (HEIGHT, WIDTH), table)
+
+
+def test_later_shapes_hide_earlier_ones(tmp_path):
+    ship = shape('ship', box(10, 10, 30, 30), 'rectangle')
+    fish = shape('fish', box(20, 20, 40, 40), 'rectangle')
+    label, things = draw(tmp_path, ship, fish)
+    assert label.dtype == onp.uint8 and label[25, 25] == 2
+    assert (label == 2).sum() == 21 * 21
+    assert label[12, 12] == 1 and label[50, 50] == 0
+    assert things[50, 50] == 0
+    assert len({things[12, 12], things[25, 25], 0}) == 3
+    assert draw(tmp_path, fish, ship)[0][25, 25] == 1
+
+
+def test_a_group_is_one_object(tmp_path):
+    parts = [box(10, 10, 20, 20), box(21, 10, 30, 20)]
+    for groups, number in ((3, 3), 1), ((3, 4), 2), ((None, None), 2):
+        shapes = [
+            shape('ship', points, 'rectangle', group_id=group)
+            for points, group in zip(parts, groups, strict=True)
+        ]
+        things = draw(tmp_path, *shapes)[1]
+        assert len(onp.unique(things)) - 1 == number
+        seam = segbook.void_border(things)[15, 20]
+        assert seam == (number == 2)
+    # One group_id, two classes: labelme's groups are of one label each.
+    shapes[1] = shape('fish', parts[1], 'rectangle', group_id=3)
+    assert len(onp.unique(draw(tmp_path, *shapes)[1])) == 3
+
+
+def test_what_labelme_ignores_and_its_background(tmp_path):
+    hole = shape('_background_', box(20, 15, 30, 25), 'rectangle')
+    nobody = shape('__ignore__', box(50, 40, 60, 50), 'rectangle')
+    label, things = draw(tmp_path, SHIP, hole, nobody)
+    assert label[20, 25] == 0 and things[20, 25] == 0
+    assert label[45, 55] == utils.VOID and things[45, 55] == -1
+
+
+def test_without_a_background_the_rest_is_void(tmp_path):
+    table = segbook.ClassTable(['ship', 'fish'])
+    label, things = draw(tmp_path, SHIP, table=table)
+    assert label[20, 25] == 0 and label[50, 70] == utils.VOID
+    assert things[20, 25] == 1 and things[50, 70] == -1
+
+
+# ------------------------------------------------------------------ borders
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_the_border_is_what_has_another_object_near(data):
+    height, width = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    cells = data.draw(
+        st.lists(
+            st.sampled_from([-1, 0, 1, 2]),
+            min_size=height * width,
+            max_size=height * width,
+        )
+    )
+    reach = data.draw(st.integers(0, 3))
+    things = onp.array(cells).reshape(height, width)
+    border = segbook.void_border(things, reach)
+    for y in range(height):
+        for x in range(width):
+            near = any(
+                things[v, u] not in (-1, things[y, x])
+                for v in range(height)
+                for u in range(width)
+                if (v - y) ** 2 + (u - x) ** 2 <= reach**2
+            )
+            assert border[y, x] == (near and things[y, x] != -1)
+
+
+def test_the_border_lies_on_both_sides(tmp_path):
+    path = write_json(tmp_path / 'x.json', FISH)
+    label = segbook.read_own(path, TABLE, (HEIGHT, WIDTH))
+    row = label[40]
+    assert (row[45:48] == 0).all() and (row[48:52] == 255).all()
+    assert (row[52:69] == 2).all() and (row[69:73] == 255).all()
+    plain = segbook.read_own(path, TABLE, (HEIGHT, WIDTH), border=0)
+    assert set(onp.unique(plain)) == {0, 2}
+
+
+def test_painted_labels_get_borders_between_classes_only(tmp_path):
+    label = onp.zeros((HEIGHT, WIDTH), 'uint8')
+    label[:, 30:] = 2
+    label[:, 50:56] = 255  # has its border already
+    label[:, 56:] = 1
+    path = tmp_path / 'x.png'
+    for stored in (label, segbook.label_to_color(label)):
+        Image.fromarray(stored).save(path)
+        read = segbook.read_own(path, TABLE, (HEIGHT, WIDTH))
+        expected = label.copy()
+        expected[:, 28:32] = 255
+        assert (read == expected).all()
+
+
+# ------------------------------------------------------------------- checks
+
+
+def test_good_labels_give_no_findings(own):
+    classes, findings = check(own)
+    assert findings == []
+    assert classes == {
+        'a 1': {0, 1},
+        'b': {0, 1, 2},
+        'c': {0, 2, 3},
+        'd': {0, 3},
+    }
+
+
+def test_names_that_are_not_in_the_table(own):
+    shapes = [SHIP, shape('fihs', FISH['points'], 'rectangle')]
+    write_json(own / 'b.json', *shapes, shape('whale', SHIP['points']))
+    words = '«fihs» of shape 2 (is it «fish»?)', '«whale» of shape 3', 'rename'
+    only(messages(own), 'error', 'b.json', *words)
+
+
+@pytest.mark.parametrize(
+    'bad',
+    [
+        shape('ship', [[1, 2], [3, 4]]),
+        shape('ship', [[1, 2], [3, 4], [5]]),
+        shape('ship', [[1, 2], [3, 4], [5, float('nan')]]),
+        shape('ship', [[1, 2], [3, 4]], 'ellipse'),
+        shape('ship', [[1, 2]], 'circle'),
+        shape('ship', [], 'point'),
+        shape('ship', box(1, 2, 3, 4), 'mask', mask='no picture'),
+        shape('ship', box(1, 2, 3, 4), 'mask'),
+        {'label': 'ship'},
+    ],
+)
+def test_shapes_that_cannot_be_drawn(own, bad):
+    write_json(own / 'b.json', SHIP, bad)
+    words = 'shape 2 (ship) cannot be drawn', 'draw it anew'
+    only(messages(own), 'error', 'b.json', *words)
+
+
+def test_files_that_are_not_of_labelme(own):
+    for text, words in (
+        ('{"shapes": [', 'is no JSON file'),
+        ('[1, 2]', 'is not of labelme'),
+        ('{"imageWidth": 4}', 'is not of labelme'),
+        ('{"shapes": [7]}', '«None» of shape 1'),
+    ):
+        (own / 'b.json').write_text(text)
+        only(messages(own), 'error', 'b.json', words)
+    (own / 'b.json').write_bytes(b'\xff\xfe\x00')
+    only(messages(own), 'error', 'b.json', 'is no JSON file')
+
+
+def test_sizes_that_differ(own):
+    write_photo(own / 'b.jpg', photo(30, 40))
+    words = 'is 80x60 pixels, b.jpg 40x30', 'full size'
+    only(messages(own), 'error', 'b.json', *words)
+
+
+def test_labelme_files_need_not_say_the_size(own):
+    content = json.loads((own / 'b.json').read_text())
+    content['imageHeight'] = content['imageWidth'] = None
+    (own / 'b.json').write_text(json.dumps(content))
+    assert messages(own) == []
+
+
+def turned(path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = photo(WIDTH, HEIGHT) if orientation >= 5 else photo()
+    write_photo(path, pixels, exif=exif)
+
+
+def test_photos_that_are_stored_turned(own):
+    for orientation in (3, 6, 8):
+        turned(own / 'b.jpg', orientation)  # upright, it is as the label is
+        words = 'b.jpg is stored turned', 'look'
+        only(messages(own), 'note', 'b.json', *words)
+    write_json(own / 'b.json', SHIP, FISH, size=(WIDTH, HEIGHT))
+    only(messages(own), 'error', 'b.json', 'stored sideways', 'upright')
+
+
+def test_files_without_their_other_half(own):
+    (own / 'a 1.json').unlink()
+    write_json(own / 'e.json', SHIP)
+    first, second = messages(own)
+    only([first], 'note', 'a 1.jpg', 'photo has no label')
+    only([second], 'note', 'e.json', 'label has no photo')
+
+
+def test_photos_of_one_name(own):
+    write_photo(own / 'b.png')
+    only(messages(own), 'error', 'b.png', 'b.jpg has the same name')
+
+
+def test_damaged_photos(own):
+    content = (own / 'b.jpg').read_bytes()
+    (own / 'b.jpg').write_bytes(content[: len(content) // 2])
+    only(messages(own), 'error', 'b.json', 'b.jpg cannot be read')
+
+
+def test_classes_without_a_pixel(own):
+    write_json(own / 'c.json', FISH)
+    write_json(own / 'd.json', FISH)
+    only(messages(own), 'note', 'all labels', 'class 3, «buoy», has no pixel')
+
+
+def test_shapes_that_may_be_meant_otherwise(own):
+    write_json(own / 'd.json')
+    only(messages(own), 'note', 'd.json', 'no shapes')
+    buoy = shape('buoy', [[60, 12], [60, 20]], 'circle')
+    far = shape('ship', [[10, 10], [200, 12], [30, 40]])
+    write_json(own / 'd.json', buoy, far)
+    only(messages(own), 'note', 'd.json', 'shape 2 reaches out of the photo')
+    thin = shape('fish', box(5, 55, 30, 57), 'rectangle')
+    write_json(own / 'd.json', buoy, thin)
+    only(messages(own), 'note', 'd.json', 'no pixel of its «fish» is left')
+
+
+def test_folders_without_pairs_or_none(own, tmp_path):
+    with pytest.raises(FileNotFoundError, match='no folder .*nowhere'):
+        check(own, tmp_path / 'nowhere')
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    only(messages(empty), 'error', 'empty', 'no photo has a label')
+
+
+# ----------------------------------------------------------- painted labels
+
+
+@pytest.fixture
+def painted(tmp_path):
+    """A folder of photos, one of painted labels, and the labels."""
+    photos, labels = tmp_path / 'photos', tmp_path / 'masks'
+    photos.mkdir()
+    labels.mkdir()
+    label = onp.zeros((HEIGHT, WIDTH), 'uint8')
+    label[10:30, 10:30], label[10:30, 40:60], label[40:55, 5:25] = 1, 2, 3
+    for name in 'xyz':
+        write_photo(photos / f'{name}.png')
+        Image.fromarray(label).save(labels / f'{name}.png')
+    return photos, labels, label
+
+
+def test_painted_labels_are_read(painted):
+    photos, labels, label = painted
+    Image.fromarray(segbook.label_to_color(label)).save(labels / 'y.png')
+    utils.save_label(labels / 'z.png', label, TABLE.colormap)
+    classes, findings = check(photos, labels)
+    assert findings == [] and set(map(frozenset, classes.values())) == {
+        frozenset({0, 1, 2, 3})
+    }
+
+
+def test_a_colour_off_the_palette(painted):
+    photos, labels, label = painted
+    colors = segbook.label_to_color(label)
+    colors[20, 15] = colors[21, 15] = 200, 100, 50
+    Image.fromarray(colors).save(labels / 'y.png')
+    words = '(200, 100, 50) at row 20, column 15', '(1 such in 0.0%', 'table'
+    only(messages(photos, labels), 'error', 'y.png', *words)
+
+
+def test_a_label_that_jpeg_compressed(painted):
+    photos, labels, label = painted
+    file = BytesIO()
+    Image.fromarray(segbook.label_to_color(label)).save(file, 'JPEG')
+    Image.open(file).save(labels / 'y.png')
+    words = 'at row', 'JPEG compression', 'export it again as PNG'
+    only(messages(photos, labels), 'error', 'y.png', *words)
+    (labels / 'y.png').unlink()
+    (labels / 'y.jpg').write_bytes(file.getvalue())
+    first, second = messages(photos, labels)
+    only([first], 'note', 'y.png', 'photo has no label')
+    only([second], 'error', 'y.jpg', 'cannot hold a label')
+
+
+def test_a_label_that_was_scaled_smoothly(painted):
+    photos, labels, label = painted
+    image = Image.fromarray(label * 60)
+    small = image.resize((40, 30)).resize((80, 60), Image.BILINEAR)
+    small.save(labels / 'y.png')
+    words = 'index', 'smoothing or scaling'
+    only(messages(photos, labels), 'error', 'y.png', *words)
+
+
+def test_indices_that_are_not_in_the_table(painted):
+    photos, labels, label = painted
+    label[12, 13] = 7
+    Image.fromarray(label).save(labels / 'y.png')
+    words = 'index 7 at row 12, column 13', 'add it to the class table'
+    only(messages(photos, labels), 'error', 'y.png', *words)
+
+
+def test_a_palette_that_means_something_else(painted):
+    photos, labels, label = painted
+    utils.save_label(labels / 'y.png', label, TABLE.colormap[::-1])
+    words = 'draws index 0 in the colour', 'the data set in (0, 0, 0)'
+    only(messages(photos, labels), 'error', 'y.png', *words)
+
+
+def test_black_and_white_labels_hold_no_class(painted):
+    photos, labels, label = painted
+    Image.fromarray((label > 0) * onp.uint8(255)).save(labels / 'y.png')
+    only(messages(photos, labels), 'note', 'y.png', 'class 0 and void')
+
+
+def test_painted_labels_of_another_size(painted):
+    photos, labels, label = painted
+    Image.fromarray(label[::2]).save(labels / 'y.png')
+    only(messages(photos, labels), 'error', 'y.png', 'is 80x30 pixels, y.png')
+
+
+# ------------------------------------------------------------------- splits
+
+
+@given(
+    st.dictionaries(
+        st.text('abcdef', min_size=1, max_size=4),
+        st.integers(0, 4).map(lambda i: {i}),
+        min_size=2,
+        max_size=30,
+    ),
+    st.integers(0, 9),
+)
+@settings(max_examples=80, deadline=None)
+def test_every_class_is_in_both_parts_if_it_can(classes, seed):
+    """Here each photo shows one class, so that nothing prevents it."""
+    split = segbook.split_names(classes, seed=seed)
+    assert split == segbook.split_names(classes, seed=seed)
+    backwards = dict(reversed(classes.items()))
+    assert split == segbook.split_names(backwards, seed=seed)
+    train, val = split['train'], split['val']
+    assert sorted(train + val) == sorted(classes)
+    images = {}
+    for name, indices in classes.items():
+        for index in indices:
+            images.setdefault(index, []).append(name)
+    for names in images.values():
+        if len(names) > 1:
+            assert set(names) & set(train) and set(names) & set(val)
+        else:
+            assert names[0] in train
+    assert all(type(name) is str for name in train + val)
+
+
+def test_the_share_is_kept_and_the_seed_matters():
+    classes = {f'p{i}': {0, i % 3} for i in range(40)}
+    splits = [segbook.split_names(classes, 0.3, seed) for seed in range(5)]
+    assert {len(split['val']) for split in splits} == {12}
+    assert len({tuple(split['val']) for split in splits}) > 1
+
+
+@given(
+    st.lists(st.sets(st.integers(1, 5), min_size=1), min_size=4, max_size=12)
+)
+@settings(max_examples=80, deadline=None)
+def test_no_class_loses_its_last_photo_for_training(shown):
+    classes = {f'p{i}': {0} | set(s) for i, s in enumerate(shown)}
+    split = segbook.split_names(classes)
+    everywhere = set().union(*classes.values())
+    assert everywhere == set().union(*(classes[n] for n in split['train']))
+    assert set(split['train']).isdisjoint(split['val'])
+
+
+# ------------------------------------------------------------------ writing
+
+
+def make(photos, target, labels=None, table=TABLE, split=None):
+    labels = photos if labels is None else labels
+    split = split or segbook.split_names
+    return utils.make_set(
+        photos, labels, target, table, segbook.read_own, split
+    )
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(Path(folder).rglob('*'))
+        if path.is_file()
+    }
+
+
+def test_a_data_set_is_written_and_read(own, tmp_path):
+    target = tmp_path / 'new' / 'set'
+    assert make(own, target) == []
+    names = {}
+    for split in ('train', 'val', 'trainval'):
+        data = segbook.VOCSegDataset(target, split, table=TABLE)
+        names[split] = set(data.names)
+        for i, name in enumerate(data.names):
+            image, label = data[i]
+            expected = segbook.read_own(
+                own / f'{name}.json', TABLE, (HEIGHT, WIDTH)
+            )
+            assert (label == expected).all()
+            assert (image == utils.read_image(own / f'{name}.jpg')).all()
+    assert names['train'] | names['val'] == {'a 1', 'b', 'c', 'd'}
+    assert names['trainval'] == {'a 1', 'b', 'c', 'd'}
+    with Image.open(target / 'SegmentationClass' / 'b.png') as label:
+        assert label.mode == 'P'
+        assert tuple(label.getpalette()[3:6]) == (128, 0, 0)
+        assert tuple(label.getpalette()[-3:]) == (224, 224, 192)
+    assert (own / 'b.jpg').read_bytes() == (
+        target / 'JPEGImages' / 'b.jpg'
+    ).read_bytes()
+    stored = json.loads((target / 'classes.json').read_text())
+    assert segbook.ClassTable(**stored).names == TABLE.names
+    first = contents(target)
+    make(own, target)  # a second time: the same
+    assert contents(target) == first
+
+
+def test_photos_become_upright_rgb_files(own, tmp_path):
+    turned(own / 'b.jpg', 6)
+    Image.fromarray(photo()).convert('L').save(own / 'c.jpg')
+    (own / 'd.jpg').unlink()
+    write_photo(own / 'd.bmp')
+    target = tmp_path / 'set'
+    findings = make(own, target)
+    assert [finding.file for finding in findings] == ['b.json']
+    for name in 'bcd':
+        with Image.open(target / 'JPEGImages' / f'{name}.jpg') as image:
+            assert image.format == 'JPEG' and image.mode == 'RGB'
+            assert image.size == (WIDTH, HEIGHT)
+            assert image.getexif().get(0x0112, 1) == 1
+    difference = utils.read_image(own / 'b.jpg').astype(int) - (
+        utils.read_image(target / 'JPEGImages' / 'b.jpg')
+    )
+    assert abs(difference).mean() < 12  # noise, and compressed again
+
+
+def test_another_void_index_is_kept(painted, tmp_path):
+    photos, labels, label = painted
+    table = segbook.ClassTable(TABLE.names, void=4)
+    target = tmp_path / 'set'
+    make(photos, target, labels, table)
+    with Image.open(target / 'SegmentationClass' / 'x.png') as stored:
+        assert set(onp.unique(stored)) == {0, 1, 2, 3, 4}
+    read = segbook.VOCSegDataset(target, 'trainval', table=table)[0][1]
+    assert set(onp.unique(read)) == {0, 1, 2, 3, 255}
+
+
+def test_nothing_is_written_if_a_label_is_wrong(own, tmp_path):
+    target = tmp_path / 'set'
+    make(own, target)
+    before = contents(target)
+    write_json(own / 'b.json', shape('whale', SHIP['points']))
+    write_json(own / 'c.json', SHIP, size=(9, 9))
+    with pytest.raises(ValueError) as error:
+        make(own, target)
+    lines = str(error.value).splitlines()
+    assert len(lines) == 3 and 'whale' in lines[1] and '9x9' in lines[2]
+    assert contents(target) == before
+
+
+def test_an_interruption_leaves_the_old_set(own, tmp_path, monkeypatch):
+    target = tmp_path / 'set'
+    make(own, target)
+    before = contents(target)
+    write_json(own / 'b.json', SHIP)
+    calls = []
+
+    def fails_later(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return save(*arguments)
+
+    save = utils.save_label
+    monkeypatch.setattr(utils, 'save_label', fails_later)
+    with pytest.raises(KeyboardInterrupt):
+        make(own, target)
+    assert contents(target) == before
+    assert sorted(os.listdir(tmp_path)) == ['my photos', 'set']
+
+
+def test_too_few_photos_to_set_one_aside(own, tmp_path):
+    for name in ('a 1.json', 'b.json'):
+        (own / name).unlink()
+    write_json(own / 'c.json', FISH)
+    with pytest.raises(ValueError, match='val would be empty'):
+        make(own, tmp_path / 'set')
+    assert not (tmp_path / 'set').exists()
+
+
+def test_a_folder_of_anything_else_is_left_alone(own):
+    before = contents(own)
+    with pytest.raises(FileExistsError, match='no part of a data set'):
+        make(own, own)
+    assert contents(own) == before
+
+
+# ----------------------------------------------------------- single labels
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_saved_label_reads_back(tmp_path_factory, data):
+    height, width = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    cells = st.lists(
+        st.integers(0, 255), min_size=height * width, max_size=height * width
+    )
+    label = onp.array(data.draw(cells)).reshape(height, width)
+    path = tmp_path_factory.mktemp('label') / 'label.png'
+    utils.save_label(path, label, TABLE.colormap)
+    assert (utils.read_label(path, TABLE.colormap) == label).all()
+    with Image.open(path) as image:
+        colors = onp.asarray(image.convert('RGB'))
+    assert (colors == TABLE.colormap[label]).all()
+
+
+@pytest.mark.parametrize('bad', [[[256]], [[-1]], [1, 2]])
+def test_what_is_no_label_is_not_saved(tmp_path, bad):
+    with pytest.raises(ValueError, match='indices from 0 to 255'):
+        utils.save_label(tmp_path / 'x.png', onp.array(bad), TABLE.colormap)
+    assert not list(tmp_path.iterdir())
