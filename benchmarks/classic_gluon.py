@@ -71,12 +71,7 @@ def train(folder):
         npx.waitall()
         return mean
 
-    first = step()
-
-    def one_round():
-        return {'train': peer.seconds(step, settings['steps'])}
-
-    return one_round, {'inner_loss': check, 'loss': first}
+    return peer.training(step, settings, check)
 
 
 def infer(folder):
@@ -93,13 +88,7 @@ def infer(folder):
     def classes():
         net(x).argmax(axis=1).wait_to_read()
 
-    def one_round():
-        return {
-            'infer': peer.seconds(scores, settings['steps']),
-            'classes': peer.seconds(classes, 1),
-        }
-
-    return one_round, {'inner_loss': check}
+    return peer.inference(scores, classes, settings, check)
 
 
 # ----------------------------------------------------------------- Loading
@@ -154,28 +143,20 @@ def loader(folder):
     """Read all images and go through them once, in batches."""
     settings = peer.read_settings(folder)
     table = colormap2label()
-    imported = peer.memory()
 
-    def one_round():
-        samples = 0
+    def epoch():
+        data = InMemory(
+            settings['root'], settings['names'], settings['size'], table
+        )
+        batches = gluon.data.DataLoader(
+            data, settings['batch'], shuffle=True, last_batch='discard'
+        )
+        for photos, labels in batches:
+            photos.wait_to_read()
+            labels.wait_to_read()
+            yield len(photos)
 
-        def epoch():
-            nonlocal samples
-            data = InMemory(
-                settings['root'], settings['names'], settings['size'], table
-            )
-            batches = gluon.data.DataLoader(
-                data, settings['batch'], shuffle=True, last_batch='discard'
-            )
-            for photos, labels in batches:
-                photos.wait_to_read()
-                labels.wait_to_read()
-                samples += len(photos)
-
-        (time,) = peer.seconds(epoch, 1)
-        return {'loader': [time / samples]}
-
-    return one_round, {'memory_before_mib': imported}
+    return peer.loading(epoch)
 
 
 if __name__ == '__main__':

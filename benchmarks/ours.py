@@ -70,12 +70,7 @@ def train(folder):
         npx.waitall()
         return total / count
 
-    first = step()
-
-    def one_round():
-        return {'train': peer.seconds(step, settings['steps'])}
-
-    return one_round, {'inner_loss': check, 'loss': first}
+    return peer.training(step, settings, check)
 
 
 def infer(folder):
@@ -93,13 +88,7 @@ def infer(folder):
         for each in net(x).asnumpy():
             utils._argmax(each)
 
-    def one_round():
-        return {
-            'infer': peer.seconds(scores, settings['steps']),
-            'classes': peer.seconds(classes, 1),
-        }
-
-    return one_round, {'inner_loss': check}
+    return peer.inference(scores, classes, settings, check)
 
 
 # ------------------------------------------------- Loading and predicting
@@ -114,24 +103,15 @@ class Named(segbook.VOCSegDataset):
 def loader(folder):
     """Go through all images once, in batches, normalised."""
     settings = peer.read_settings(folder)
-    imported = peer.memory()
 
-    def one_round():
-        samples = 0
+    def epoch():
+        batches = utils.Batches(Named(settings), settings['batch'])
+        for photos, labels in batches:
+            utils.normalize(photos).wait_to_read()
+            labels.wait_to_read()
+            yield len(photos)
 
-        def epoch():
-            nonlocal samples
-            for photos, labels in utils.Batches(
-                Named(settings), settings['batch']
-            ):
-                utils.normalize(photos).wait_to_read()
-                labels.wait_to_read()
-                samples += len(photos)
-
-        (seconds,) = peer.seconds(epoch, 1)
-        return {'loader': [seconds / samples]}
-
-    return one_round, {'memory_before_mib': imported}
+    return peer.loading(epoch)
 
 
 def evaluation(folder):

@@ -49,6 +49,48 @@ def seconds(function, repeats):
     return times
 
 
+def training(step, settings, check):
+    """Take a first step: the work of measuring the following ones.
+
+    `step` returns its loss, `check` is the `inner_loss` before it.
+    """
+    first = step()
+
+    def one_round():
+        return {'train': seconds(step, settings['steps'])}
+
+    return one_round, {'inner_loss': check, 'loss': first}
+
+
+def inference(scores, classes, settings, check):
+    """The work of measuring two functions: scores, and scores with argmax."""
+
+    def one_round():
+        return {
+            'infer': seconds(scores, settings['steps']),
+            'classes': seconds(classes, 1),
+        }
+
+    return one_round, {'inner_loss': check}
+
+
+def loading(epoch):
+    """The work of measuring an epoch, an iterator over sizes of batches."""
+    imported = memory()
+
+    def one_round():
+        samples = 0
+
+        def whole():
+            nonlocal samples
+            samples = sum(epoch())
+
+        (taken,) = seconds(whole, 1)
+        return {'loader': [taken / samples]}
+
+    return one_round, {'memory_before_mib': imported}
+
+
 def memory(key='VmHWM'):
     """Return this process's peak memory in MiB (VmRSS: memory now).
 

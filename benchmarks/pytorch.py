@@ -132,12 +132,7 @@ def train(folder):
         optimizer.step()
         return loss.item()
 
-    first = step()
-
-    def one_round():
-        return {'train': peer.seconds(step, settings['steps'])}
-
-    return one_round, {'inner_loss': check, 'loss': first}
+    return peer.training(step, settings, check)
 
 
 def infer(folder):
@@ -156,13 +151,7 @@ def infer(folder):
     def classes():
         net(x).argmax(dim=1)
 
-    def one_round():
-        return {
-            'infer': peer.seconds(scores, settings['steps']),
-            'classes': peer.seconds(classes, 1),
-        }
-
-    return one_round, {'inner_loss': check}
+    return peer.inference(scores, classes, settings, check)
 
 
 if __name__ == '__main__':
