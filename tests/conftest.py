@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'build')]
 
-import utils  # noqa: F401  before MXNet: it sets the number of threads
+import utils  # before MXNet: it sets the number of threads
 
 # Reasons for which a test may be skipped where CI=true is set: what they
 # name is no part of the repository or of the machine. All others fail there.
@@ -59,6 +60,23 @@ def pytest_collection_modifyitems(items):
 def root():
     """The folder of the repository."""
     return ROOT
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Six images of the built-in set, in a folder of that layout."""
+    root, few = utils.voc_root(), tmp_path / 'few images'
+    for split in ('train', 'val'):
+        names = utils.read_split(root, split)[:6]
+        path = few / f'ImageSets/Segmentation/{split}.txt'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('\n'.join(names))
+        for part in ('JPEGImages', 'SegmentationClass'):
+            (few / part).mkdir(exist_ok=True)
+            for name in names:
+                (path,) = (root / part).glob(f'{name}.*')
+                shutil.copy(path, few / part)
+    return few
 
 
 class NoSilentSkips:

@@ -15,6 +15,7 @@ import class_kit
 import exercises
 import run_chapters
 import utils
+from fakes import script
 
 import nbformat
 import pytest
@@ -117,9 +118,7 @@ def test_what_is_in_the_kit(kit, root):
 
 def test_its_start_finds_what_it_needs(kit):
     """All but the packages: a Python that only says how it was called."""
-    fake = kit.parent / 'python'
-    fake.write_text('#!/bin/sh\n[ "$1" = -c ] || echo "$@"\n')
-    fake.chmod(0o755)
+    fake = script(kit.parent / 'python', '[ "$1" = -c ] || echo "$@"')
     environment = {**os.environ, 'PYTHON': str(fake)}
     for arguments, box in (([], 'cpu'), (['gpu'], 'gpu')):
         done = subprocess.run(

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import utils
+from fakes import script
 
 import mxnet as mx
 import numpy as onp
@@ -146,11 +147,9 @@ def test_a_gpu_beside_a_cpu_build_is_named(monkeypatch):
         assert utils.try_all_gpus() == [mx.cpu()]
 
 
-def drive(folder, monkeypatch, script):
+def drive(folder, monkeypatch, text):
     """Put a script in place of nvidia-smi."""
-    fake = folder / 'nvidia-smi'
-    fake.write_text(f'#!/bin/sh\n{script}\n')
-    fake.chmod(0o755)
+    script(folder / 'nvidia-smi', text)
     monkeypatch.setenv('PATH', str(folder), prepend=os.pathsep)
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
 

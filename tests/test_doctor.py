@@ -11,6 +11,7 @@ from pathlib import Path
 
 import doctor
 import utils
+from fakes import script
 
 import pytest
 
@@ -70,12 +71,6 @@ def machine(tmp_path, monkeypatch):
         script(tools / 'nvidia-smi', answer)
 
     return install
-
-
-def script(path, text):
-    path.write_text(f'#!/bin/sh\n{text}')
-    path.chmod(0o755)
-    return path
 
 
 def have(monkeypatch, free):

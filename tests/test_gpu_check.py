@@ -12,6 +12,7 @@ from pathlib import Path
 
 import doctor
 import environment
+from fakes import script
 from tools import gpu_check
 
 import mxnet as mx
@@ -81,11 +82,8 @@ def box(tmp_path, compiled):
 def says(python, seen):
     """Write a Python that prints only this; and tells where it looks."""
     text = json.dumps(seen)
-    python.write_text(
-        '#!/bin/sh\necho "$LD_LIBRARY_PATH" >"$0.looked"\n'
-        f"echo something else\ncat <<'END'\n{text}\nEND\n"
-    )
-    python.chmod(0o755)
+    looked = 'echo "$LD_LIBRARY_PATH" >"$0.looked"'
+    script(python, f"{looked}; echo else\ncat <<'END'\n{text}\nEND\n")
 
 
 def check(box):
@@ -184,8 +182,8 @@ def test_anything_else_that_is_wrong(box, change, message):
 @needs_compiler
 def test_an_mxnet_that_does_not_start(box):
     """The last word of the program is what the reader gets."""
-    python = box / 'bin' / 'python'
-    python.write_text('#!/bin/sh\necho Trace; echo OSError: libz; exit 1\n')
+    fails = 'echo Trace; echo OSError: libz; exit 1'
+    script(box / 'bin' / 'python', fails)
     with pytest.raises(gpu_check.Broken, match='^env: OSError: libz$'):
         check(box)
 
@@ -242,8 +240,8 @@ def test_with_a_gpu_the_gpu_is_used(machine):
     done = machine([gpu('Tesla T4', '7.5')])
     with pytest.raises(SystemExit, match='another one now'):
         gpu_check.main()
-    ((python, script, word),) = done
-    assert (python, Path(script).name, word) == (
+    ((python, program, word),) = done
+    assert (python, Path(program).name, word) == (
         'python',
         'gpu_check.py',
         'gpus',
@@ -259,9 +257,8 @@ def test_a_gpu_that_cannot_run_it_installs_nothing(machine, monkeypatch):
 
 def test_the_command_ends_with_one_message(tmp_path):
     """Without the probe's libraries, say; no traceback."""
-    script = tmp_path / 'nvidia-smi'
-    script.write_text("#!/bin/sh\necho '0, Tesla K80, 470.1, 3.7, 11441'\n")
-    script.chmod(0o755)
+    kepler = "echo '0, Tesla K80, 470.1, 3.7, 11441'"
+    script(tmp_path / 'nvidia-smi', kepler)
     done = subprocess.run(
         [sys.executable, gpu_check.__file__],
         env={**os.environ, 'PATH': f'{tmp_path}:{os.environ["PATH"]}'},

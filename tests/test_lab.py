@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import book
 import browser
 import lab
 import run_chapters
-import utils
 
 import pytest
 import requests
@@ -28,7 +26,6 @@ ONE = """# One
 ![A triangle.](../img/x.svg)
 
 ```{.python .input}
-import utils
 
 print('ready')
 ```
@@ -94,22 +91,6 @@ def test_the_kernel_bears_the_environments_name(tmp_path, monkeypatch):
     assert not list(home.iterdir())
     # Where Jupyter itself looks, in the environment that runs it.
     assert lab.register_kernel.__defaults__ == (sys.prefix,)
-
-
-@pytest.fixture
-def few(tmp_path):
-    """Six images of the built-in set, in a folder of that layout."""
-    root, few = utils.voc_root(), tmp_path / 'few images'
-    for split in ('train', 'val'):
-        names = utils.read_split(root, split)[:6]
-        path = f'ImageSets/Segmentation/{split}.txt'
-        book.write_whole(few / path, '\n'.join(names))
-        for part in ('JPEGImages', 'SegmentationClass'):
-            (few / part).mkdir(exist_ok=True)
-            for name in names:
-                (path,) = (root / part).glob(f'{name}.*')
-                shutil.copy(path, few / part)
-    return few
 
 
 def run_all(notebook, manager, folder, environment):

@@ -227,11 +227,16 @@ def training_step(device):
     return losses
 
 
+def cells_of(page):
+    """Return the code of each cell of a page, given its text."""
+    cell = re.compile(r'^```{\.python [^\n]*\n(.*?)^```', re.M | re.S)
+    return cell.findall(page)
+
+
 def first_epoch(chapter):
     """Run a chapter's cells, up to the one that trains, for one epoch."""
     os.environ['EPOCHS'] = '1'
-    cell = re.compile(r'^```{\.python [^\n]*\n(.*?)^```', re.M | re.S)
-    cells = cell.findall(chapter)
+    cells = cells_of(chapter)
     trains = [i for i, cell in enumerate(cells) if "'EPOCHS'" in cell]
     if not trains:
         raise Broken(f'no cell of {CHAPTER.name} reads EPOCHS')
