@@ -226,10 +226,8 @@ def run(capsys, *arguments):
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch, tmp_path):
     """Keep the repository's own files out of it."""
-    monkeypatch.setattr(predict, 'CHECKPOINT', tmp_path / 'fcn.params')
-    monkeypatch.setattr(
-        predict.segment, '__defaults__', (tmp_path / 'fcn.params', tmp_path)
-    )
+    monkeypatch.setattr(predict, 'FOLDER', tmp_path)
+    monkeypatch.setattr(predict.newest_checkpoint, '__defaults__', (tmp_path,))
 
 
 def test_the_command_says_where_the_files_are(photo, checkpoint, capsys):
@@ -240,8 +238,10 @@ def test_the_command_says_where_the_files_are(photo, checkpoint, capsys):
 def test_the_default_is_what_chapter_4_saves(photo, net, capsys, tmp_path):
     message = run(capsys, photo, '')
     assert 'fcn.params' in message and 'Fully Convolutional' in message
-    net.save_parameters(str(tmp_path / 'fcn.params'))
-    assert 'fcn.params' in run(capsys, photo, '')[1]
+    for age, name in (9, 'fcn-new.params'), (99, 'fcn.params'):
+        net.save_parameters(str(tmp_path / name))
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    assert 'fcn-new.params' in run(capsys, photo, '')[1]
 
 
 def test_errors_are_one_line(photo, checkpoint, capsys, tmp_path):

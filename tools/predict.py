@@ -11,8 +11,8 @@ with a legend. In Python:
 
 A checkpoint is what `utils.save_net` writes, the checkpoint of a run of
 `utils.train`, or a `.params` file of `net.save_parameters`; the last two do
-not say what their classes are called. By default it is the file that the
-chapter on fully convolutional networks saves.
+not say what their classes are called. By default it is the last file that
+the chapter on fully convolutional networks saved.
 """
 
 import argparse
@@ -29,12 +29,12 @@ sys.path.insert(0, str(ROOT))
 
 import segbook
 import utils  # first: it gives MXNet all cores
+from tools import weights
 
 import numpy as onp
-from mxnet import base, gluon, npx
+from mxnet import base, gluon, init, np, npx
 from mxnet.gluon import nn
 
-CHECKPOINT = utils.DATA / 'fcn.params'
 FOLDER = ROOT / '_build' / 'predict'
 
 
@@ -108,22 +108,69 @@ def _net_for(path, shapes):
 
     `shapes`: from the names of the stored parameters to their shapes.
     """
-    if 'score.weight' not in shapes:
+    for name in ('score.weight', 'score_fr.weight'):
+        if name in shapes:
+            num_classes = shapes[name][0]
+            break
+    else:
         some = ', '.join(list(shapes)[:3])
         raise ValueError(
             f'{path} is of no net that the book builds: it has no '
             f'score.weight, but {len(shapes)} others ({some} …)'
         )
-    num_classes = shapes['score.weight'][0]
-    if 'upsample.weight' in shapes:  # a transposed convolution, of size 64
-        upsample = nn.Conv2DTranspose(
-            num_classes, 64, 32, 16, use_bias=False, in_channels=num_classes
-        )
+    if name == 'score_fr.weight':
+        return _paper_net(path, shapes, num_classes)
+    stages = any(name.startswith('backbone.stages.') for name in shapes)
+    taps = {name.split('.')[1] for name in shapes if name[:5] == 'taps.'}
+    stride = 32 >> min(len(taps), 2)
+    zoo = gluon.model_zoo.vision
+    if shapes['score.weight'][1] == 4096:
+        vgg = zoo.vgg16()
+        vgg.initialize(init.Zero())
+        backbone, on = segbook.vgg_backbone(vgg), 'VGG16'
+    else:
+        backbone, on = zoo.resnet18_v2().features, 'ResNet18_v2'
+        if stages:
+            backbone = segbook.resnet_backbone(backbone)
+    if stages:
+        net = segbook.SkipFCN(backbone, num_classes, stride)
     else:
         upsample = segbook.BilinearUpsampling(32)
-    features = gluon.model_zoo.vision.resnet18_v2().features
-    net = segbook.FCN(features, num_classes, upsample)
-    return net, num_classes, 'FCN-32s on ResNet18_v2'
+        if 'upsample.weight' in shapes:  # a transposed convolution
+            size = {'in_channels': num_classes, 'use_bias': False}
+            upsample = nn.Conv2DTranspose(num_classes, 64, 32, 16, **size)
+        net = segbook.FCN(backbone, num_classes, upsample)
+    return net, num_classes, f'FCN-{stride}s on {on}'
+
+
+def _paper_net(path, shapes, num_classes):
+    """`_net_for` where the layers have the names of the FCN paper's."""
+    skips = sum(f'score_pool{n}.weight' in shapes for n in (3, 4))
+    stride = 32 >> skips
+    # The parameters of the two kinds of FCN-8s have the same names.
+    at_once = 'at-once' in path.stem
+    net = _PaperInput(segbook.PaperFCN(num_classes, stride, at_once))
+    words = ' at once' if at_once else ''
+    return net, num_classes, f"the FCN paper's FCN-{stride}s{words} on VGG16"
+
+
+class _PaperInput(nn.Block):
+    """Gives a PaperFCN, which wants other numbers, normalised photos."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def load_parameters(self, *arguments):
+        self.net.load_parameters(*arguments)
+
+    def forward(self, x):
+        mean, std, paper = (
+            np.array(values, dtype='float32', ctx=x.ctx).reshape(3, 1, 1)
+            for values in (utils.RGB_MEAN, utils.RGB_STD, weights.MEAN)
+        )
+        pixels = 255 * (x * std + mean)
+        return self.net(np.flip(pixels, 1) - paper)
 
 
 def _usual_table(num_classes):
@@ -132,11 +179,28 @@ def _usual_table(num_classes):
     return segbook.ClassTable([f'class {i}' for i in range(num_classes)])
 
 
-def segment(image, checkpoint=CHECKPOINT, folder=FOLDER):
+def newest_checkpoint(folder=utils.DATA):
+    """Return the last file that the chapter on FCNs saved in a folder.
+
+    Raises FileNotFoundError that says how to make one.
+    """
+    found = [*folder.glob('fcn.params'), *folder.glob('fcn-*.params')]
+    if not found:
+        raise FileNotFoundError(
+            f'there is no checkpoint {folder / "fcn.params"} yet: run the '
+            'chapter «Fully Convolutional Networks» (make lab, or make html), '
+            'which trains a net and saves it there; or name another file: '
+            'make predict IMAGE=… CHECKPOINT=…'
+        )
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+def segment(image, checkpoint=None, folder=FOLDER):
     """Segment a photo and write what was found as two pictures.
 
     `image`: a file of any size and mode; a photo that the camera took
-    sideways (EXIF) is set upright, and so are both pictures.
+    sideways (EXIF) is set upright, and so are both pictures. `checkpoint`:
+    see `load_net`; None takes `newest_checkpoint()`.
     Returns the paths of NAME.png and NAME-overlay.jpg in `folder`, which
     replace older ones; what was found is printed.
 
@@ -145,6 +209,7 @@ def segment(image, checkpoint=CHECKPOINT, folder=FOLDER):
     image, folder = Path(image), Path(folder)
     if not image.is_file():
         raise FileNotFoundError(f'there is no photo {image}')
+    checkpoint = checkpoint or newest_checkpoint()
     photo = utils.read_image(image)
     net, table, kind = load_net(checkpoint)
     label = utils.predict(net, photo)
@@ -177,14 +242,8 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     if not given.image:
         return 'which photo? make predict IMAGE=photo.jpg'
-    if not given.checkpoint and not CHECKPOINT.is_file():
-        return (
-            f'there is no checkpoint {CHECKPOINT} yet: run the chapter «Fully '
-            'Convolutional Networks» (make lab, or make html), which trains '
-            'one and saves it there; or name another with CHECKPOINT='
-        )
     try:
-        for path in segment(given.image, given.checkpoint or CHECKPOINT):
+        for path in segment(given.image, given.checkpoint, FOLDER):
             print(path)
     except (OSError, ValueError) as error:
         return str(error)
