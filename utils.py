@@ -166,21 +166,28 @@ def _works(device):
         return lines[-1].strip()
 
 
+def _count_gpus():
+    """Return how many GPUs MXNet sees, and what is wrong or None."""
+    try:
+        return npx.num_gpus(), None
+    except mx.base.MXNetError as error:  # of a driver that is not in order
+        return 0, f'MXNet says «{str(error).strip().splitlines()[-1]}»'
+
+
 def _usable_gpus(wanted=None):
     """The GPUs that work, and one warning that names those that do not."""
-    installed, built_for = _nvidia_gpus(), npx.num_gpus()
+    installed, (built_for, trouble) = _nvidia_gpus(), _count_gpus()
     working, broken = [], []
+    if trouble and not installed:
+        broken.append(f'No GPU is used: {trouble}.')
+    unseen = trouble or 'the installed MXNet cannot see it'
     for i in range(max(len(installed), built_for)):
         if wanted is not None and i != wanted:
             continue
         name, capability = (
             installed[i] if i < len(installed) else ('unknown GPU', '?')
         )
-        reason = (
-            _works(mx.gpu(i))
-            if i < built_for
-            else 'the installed MXNet cannot see it'
-        )
+        reason = _works(mx.gpu(i)) if i < built_for else unseen
         if reason is None:
             working.append(mx.gpu(i))
         else:

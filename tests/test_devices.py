@@ -147,6 +147,25 @@ def test_a_gpu_beside_a_cpu_build_is_named(monkeypatch):
         assert utils.try_all_gpus() == [mx.cpu()]
 
 
+def test_a_driver_that_fails_is_told_and_the_cpu_is_used(monkeypatch):
+    """With this error CUDA's build answers if the driver's start fails."""
+
+    def fail():
+        raise mx.base.MXNetError(
+            'Traceback (most recent call last):\n  File "base.h", line 458\n'
+            'CUDA: Check failed: e == cudaSuccess (999 vs. 0) : unknown error'
+        )
+
+    gpus(monkeypatch, [('Tesla T4', '7.5')])
+    monkeypatch.setattr(utils.npx, 'num_gpus', fail)
+    with pytest.warns(UserWarning, match='Tesla T4.*999.*unknown error'):
+        assert utils.try_all_gpus() == [mx.cpu()]
+    gpus(monkeypatch, [])
+    monkeypatch.setattr(utils.npx, 'num_gpus', fail)
+    with pytest.warns(UserWarning, match='^No GPU is used: .*999'):
+        assert utils.try_all_gpus() == [mx.cpu()]
+
+
 def drive(folder, monkeypatch, text):
     """Put a script in place of nvidia-smi."""
     script(folder / 'nvidia-smi', text)
