@@ -114,3 +114,80 @@ def test_a_wrong_size_of_the_map_is_named():
     net(random(1, 3, 224, 224))
     with pytest.raises(ValueError, match='392 inputs .* 8 x 6 x 6'):
         segbook.convolutional(net, 6)
+
+
+def chain(*settings):
+    """Convolutions of one channel: (kernel, stride, padding), all positive."""
+    net = nn.HybridSequential()
+    for kernel, stride, padding in settings:
+        net.add(nn.Conv2D(1, kernel, stride, padding, in_channels=1))
+    net.initialize(init.Uniform(1))
+    net(np.ones((1, 1, 60, 60)))
+    for layer in net:
+        layer.weight.set_data(abs(layer.weight.data()) + 0.1)
+    return net
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        [(3, 1, 0)],
+        [(3, 2, 1), (5, 1, 2)],
+        [(7, 2, 3), (3, 2, 1), (3, 1, 1), (2, 2, 0)],
+        [(4, 3, 0), (1, 1, 0), (3, 2, 2)],
+    ],
+)
+def test_the_receptive_field_is_where_the_gradient_is(settings):
+    """With positive weights, every pixel in the field has a gradient."""
+    net = chain(*settings)
+    size, stride, first = segbook.receptive_field(net)
+    x = np.ones((1, 1, 60, 60))
+    x.attach_grad()
+    with autograd.record():
+        y = net(x)
+    for i in range(y.shape[2]):
+        with autograd.record():
+            score = net(x)[0, 0, i, i]
+        score.backward()
+        rows = onp.flatnonzero(x.grad.asnumpy()[0, 0].any(axis=1))
+        begin = stride * i + first
+        assert rows[0] == max(0, begin)
+        if begin + size <= 60:  # beyond, strides may leave out last rows
+            assert rows[-1] == begin + size - 1
+
+
+def test_receptive_fields_of_the_papers_first_table():
+    alexnet = [*vision.alexnet().features[:8], nn.Conv2D(1, 6)]
+    vgg16 = [*vision.vgg16().features[:31], nn.Conv2D(1, 7)]
+    assert segbook.receptive_field(alexnet)[:2] == (355, 32)
+    assert segbook.receptive_field(vgg16)[:2] == (404, 32)
+
+
+@pytest.mark.parametrize('pads', [True, False])
+def test_windows_give_the_same_scores_only_without_padding(pads):
+    net = small_vgg()
+    net(random(1, 3, 224, 224))
+    layers = segbook.convolutional(net, 7)
+    window = 224
+    if not pads:
+        for layer in layers:
+            if 'pad' in getattr(layer, '_kwargs', {}):
+                layer._kwargs['pad'] = (0, 0)
+        window = segbook.receptive_field(layers)[0]
+    photo = random(1, 3, window + 32, window + 64)
+    scores = layers(photo)
+    assert scores.shape == (1, 10, 2, 3)
+    differences = [
+        abs(
+            scores[0, :, i, j]
+            - net(
+                photo[:, :, 32 * i : 32 * i + window, 32 * j : 32 * j + window]
+            )[0]
+        ).max()
+        for i in range(2)
+        for j in range(3)
+    ]
+    if pads:
+        assert min(differences) > 0.01 * scores.std()
+    else:
+        assert max(differences) < 1e-4
