@@ -2,6 +2,7 @@
 
 import re
 
+import segbook
 import utils  # noqa: F401  (first: it sets MXNet's threads)
 from tools import weights
 
@@ -242,3 +243,44 @@ def test_the_published_nets_have_this_many_numbers(stride, fixed):
         + sum(21 * (channels + 1) for channels in scores)
         + 21 * 21 * fixed
     )
+
+
+def shapes_of(net):
+    """Shapes by structural names; -1 or 0 where MXNet does not know yet."""
+    named = getattr(net, '_collect_params_with_prefix', net.collect_params)()
+    return {name: parameter.shape for name, parameter in named.items()}
+
+
+@pytest.mark.parametrize('stride', [32, 16, 8])
+def test_the_table_is_that_of_the_book_s_net(stride):
+    theirs = shapes_of(segbook.PaperFCN(21, stride))
+    table = weights.shapes(stride)
+    assert set(theirs) == set(table)
+    for name, shape in table.items():
+        assert all(
+            there in (0, -1, ours)
+            for there, ours in zip(theirs[name], shape, strict=True)
+        ), name
+
+
+def test_the_book_s_net_loads_a_converted_file_of_full_size(tmp_path):
+    """134 million numbers, nearly all zero, so that the file stays small."""
+    arrays = {
+        name: onp.zeros(shape, 'float32')
+        for name, shape in weights.shapes(32).items()
+    }
+    arrays['conv1_1.weight'][5, 0, 1, 2] = 1  # filter 5, blue, row 1, column 2
+    arrays['fc6.weight'][7, 8, 3, 4] = 2
+    arrays['upscore.weight'][1, 2, 9, 8] = 3  # from score 1 to class 2
+    source, target = tmp_path / 'in.npz', tmp_path / 'out.params'
+    onp.savez_compressed(source, **renamed(arrays, '/W', '/b'))
+    del arrays
+    assert weights.convert_file(source, target) == 32
+    net = segbook.PaperFCN(21, 32)
+    net.load_parameters(str(target))
+    target.unlink()
+    assert float(net.conv1_1.weight.data()[5, 0, 1, 2].item()) == 1
+    assert float(net.fc6.weight.data()[7, 8, 3, 4].item()) == 2
+    assert float(net.upscore.weight.data()[1, 2, 9, 8].item()) == 3
+    for layer in (net.conv1_1, net.fc6, net.upscore):
+        assert int((layer.weight.data() != 0).sum().item()) == 1
