@@ -652,7 +652,7 @@ def save_label(path, label, colormap):
         raise ValueError(
             'a label is an array (height, width) of indices from 0 to 255'
         )
-    image = Image.fromarray(label.astype('uint8'), mode='P')
+    image = Image.fromarray(label.astype('uint8'))  # putpalette: mode P
     image.putpalette(onp.asarray(colormap, 'uint8').tobytes())
     path = Path(path)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:

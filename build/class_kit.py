@@ -30,6 +30,7 @@ TOP = 'segmentation-class'
 LIBRARY = (
     *('utils.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
     *('build/scenes.py', 'build/backbone.py', 'build/doctor.py'),
+    *('tools/__init__.py', 'tools/predict.py', 'tools/weights.py'),
     *('build/static/*tconv*', 'build/static/bilinear.*'),
     *('build/static/compare.*', 'build/static/widget.*'),
 )

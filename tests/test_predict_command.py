@@ -9,7 +9,7 @@ from pathlib import Path
 
 import segbook
 import utils
-from tools import predict
+from tools import predict, weights
 
 import mxnet as mx
 import numpy as onp
@@ -92,6 +92,43 @@ def test_a_trained_transposed_convolution_is_recognised(tmp_path):
     net = make_net(3, layer)
     utils.save_net(tmp_path / 'net', net, TABLE)
     assert same(net, predict.load_net(tmp_path / 'net')[0])
+
+
+@pytest.mark.parametrize('stride', [32, 16, 8])
+def test_taps_tell_the_stride(tmp_path, stride):
+    features = gluon.model_zoo.vision.resnet18_v2().features
+    features.initialize(init.Xavier())
+    backbone = segbook.resnet_backbone(features)
+    net = segbook.make_skip_fcn(backbone, 3, stride)
+    net.taps.initialize(init.Normal(1), force_reinit=True)
+    net(mx.np.zeros((1, 3, 32, 32)))
+    utils.save_net(tmp_path / 'net', net, TABLE)
+    loaded, _, kind = predict.load_net(tmp_path / 'net')
+    assert kind == f'FCN-{stride}s on ResNet18_v2'
+    assert same(net, loaded)
+
+
+@pytest.mark.parametrize('stride', [32, 16, 8])
+@pytest.mark.parametrize('name', ['net', 'fcn8s-at-once'])
+def test_the_papers_nets_are_recognised(stride, name):
+    """By their names alone: the nets themselves are half a gigabyte."""
+    path = Path(f'{name}.params')
+    net, num_classes, kind = predict._net_for(path, weights.shapes(stride, 5))
+    assert (net.net.stride, num_classes) == (stride, 5)
+    assert net.net.scales == ((1, 1) if name == 'net' else (0.01, 1e-4))
+    assert f'FCN-{stride}s' in kind and ('at once' in kind) == (name != 'net')
+
+
+def test_the_papers_nets_get_what_they_were_trained_on():
+    photo = onp.random.default_rng(3).integers(0, 256, (32, 64, 3), 'uint8')
+    given = []
+    net = predict._PaperInput(lambda x: given.append(x))
+    net(utils.normalize(mx.np.array(photo[None], dtype='uint8')))
+    expected = photo[:, :, ::-1] - [104.00699, 116.66877, 122.67892]
+    assert given[0].shape == (1, 3, 32, 64)
+    onp.testing.assert_allclose(
+        given[0].asnumpy()[0].transpose(1, 2, 0), expected, atol=1e-3
+    )
 
 
 def test_saving_leaves_the_old_file_if_it_fails(net, tmp_path):
