@@ -459,12 +459,14 @@ class SkipFCN(nn.Block):
 
 def make_tap(num_classes, channels):
     """Make a block that scores a finer map, (N, channels, h, w)."""
+    score = nn.Conv2D(
+        num_classes, 1, in_channels=64, weight_initializer=init.Zero()
+    )
     tap = nn.HybridSequential()
     for layer in (
         nn.Conv2D(64, 3, padding=1, use_bias=False, in_channels=channels),
-        nn.Conv2D(
-            num_classes, 1, in_channels=64, weight_initializer=init.Zero()
-        ),
+        nn.Conv2D(64, 3, padding=1, use_bias=False, in_channels=64),
+        score,
     ):
         tap.add(nn.BatchNorm(in_channels=channels), nn.Activation('relu'))
         tap.add(layer)
