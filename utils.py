@@ -1517,6 +1517,7 @@ def train(
     kvstore='device',
     precision='float32',
     accumulate=1,
+    quiet=False,
 ):
     """Train a net and return its history.
 
@@ -1545,6 +1546,7 @@ def train(
     `accumulate`: in how many parts, one after the other, a batch goes
     through the net. Their gradients are added: the same step with about as
     many times less memory. (Batch normalisation sees the parts.)
+    `quiet`: show nothing, as where many nets are trained in a row.
 
     Returns a dict of lists with one number an epoch: `loss` (mean over the
     pixels that count), `examples_per_second` (of all workers, without
@@ -1595,7 +1597,8 @@ def train(
             )
             history = {name: stored[name] for name in history}
         workers.share_parameters(trainer)
-        with _Report(history, num_epochs, len(batches), first) as report:
+        speaks = first and not quiet
+        with _Report(history, num_epochs, len(batches), speaks) as report:
             for epoch in range(len(history['loss']), num_epochs):
                 batches.epoch = epoch
                 seed = batches.seed * 100_003 + epoch

@@ -195,6 +195,11 @@ def test_training_learns_and_reports_every_epoch(capsys):
     assert all('examples/s' in line and '\r' not in line for line in lines)
 
 
+def test_quiet_training_shows_nothing(capsys):
+    train(new_net(), epochs=2, quiet=True)
+    assert capsys.readouterr() == ('', '')
+
+
 def test_same_seed_same_result():
     one, other = new_net(), new_net()
     train(one), train(other)
