@@ -1596,7 +1596,6 @@ def train(
                 checkpoint, net, trainer, devices, settings
             )
             history = {name: stored[name] for name in history}
-        workers.share_parameters(trainer)
         speaks = first and not quiet
         with _Report(history, num_epochs, len(batches), speaks) as report:
             for epoch in range(len(history['loss']), num_epochs):
@@ -1657,6 +1656,7 @@ def _step(net, images, labels, loss, trainer, devices, parts, workers):
     valid = int(workers.sum([onp.count_nonzero(_host(labels) != VOID)])[0])
     if not valid:
         return 0.0, 0  # nothing to learn from
+    workers.share_parameters(net, trainer, images[:1], devices)
     losses = []
     for part in zip(
         gluon.utils.split_data(images, parts, even_split=False),
@@ -1682,15 +1682,18 @@ def _backward(net, images, labels, loss, trainer, devices):
         gluon.utils.split_and_load(labels, devices, even_split=False),
         strict=True,
     ):
-        if x.dtype == onp.uint8:
-            x = normalize(x)
-        losses.append(loss(net(x), y).sum())
+        losses.append(loss(net(_normalized(x)), y).sum())
     if hasattr(trainer, '_amp_loss_scaler'):
         with _amp().scale_loss(losses, trainer) as scaled:
             autograd.backward(scaled)
     else:
         autograd.backward(losses)
     return losses
+
+
+def _normalized(images):
+    """Photos as the net takes them; those that are not uint8 already are."""
+    return normalize(images) if images.dtype == onp.uint8 else images
 
 
 def _trained(net):
@@ -1709,9 +1712,7 @@ def _adding_gradients(net, adding):
     """Let each backward pass add to the gradients, if `adding`."""
     before = {p: p.grad_req for p in _trained(net)} if adding else {}
     for parameter in before:
-        parameter.grad_req = 'add'
-    if adding:
-        _zero_gradients(net)
+        parameter.grad_req = 'add'  # and the gradient becomes 0
     try:
         yield
     finally:
@@ -1749,7 +1750,7 @@ class _Workers:
             _Workers.joined = True
         self.store = mx.kv.create(kvstore)
         self.rank, self.count = self.store.rank, self.store.num_workers
-        self.keys = set()
+        self.keys, self.shared = set(), False
 
     def __enter__(self):
         return self
@@ -1784,12 +1785,23 @@ class _Workers:
             )
         return there
 
-    def share_parameters(self, trainer):
-        """Give all workers the parameters of rank 0."""
-        if self.count > 1:  # the trainer would, but after the first step
-            if not trainer._kv_initialized:
-                trainer._init_kvstore()
-            trainer._init_params()
+    def share_parameters(self, net, trainer, photo, devices):
+        """Give all workers the parameters of rank 0, before the first step.
+
+        The trainer would do it only after the first backward pass.
+        """
+        if self.count == 1 or self.shared:
+            return
+        for device in devices:  # some layers learn their sizes from a photo
+            net(_normalized(photo.as_in_ctx(device)))
+        for parameter in net.collect_params().values():
+            # That let oneDNN order weights in its way, which a KVStore
+            # cannot send; this lays them out anew, in the usual order.
+            parameter.reset_ctx(devices)
+        if not trainer._kv_initialized:
+            trainer._init_kvstore()
+        trainer._init_params()
+        self.shared = True
 
 
 def freeze_batch_norm(net):
@@ -1955,6 +1967,7 @@ def training_memory(net, shape, optimizer='adam', optimizer_params=None):
     'layers' (outputs and their gradients), 'loss' and 'total'. What a
     library needs besides (CUDA's context, scratch memory) is not in it.
     """
+    layers, scores = _layer_sizes(net, (1, *shape[1:]))
     parameters = [
         p.data(p.list_ctx()[0]) for p in net.collect_params().values()
     ]
@@ -1967,7 +1980,6 @@ def training_memory(net, shape, optimizer='adam', optimizer_params=None):
             4 * _size(state.create_state(0, p[:1])) * len(p) for p in trained
         ),
     }
-    layers, scores = _layer_sizes(net, (1, *shape[1:]))
     bytes_of['layers'] = 2 * 4 * sum(layers) * shape[0]
     bytes_of['loss'] = _LOSS_MAPS * 4 * scores * shape[0]
     return bytes_of | {'total': sum(bytes_of.values())}
