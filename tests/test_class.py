@@ -15,7 +15,7 @@ import class_kit
 import exercises
 import run_chapters
 import utils
-from fakes import script
+from support import script
 
 import nbformat
 import pytest

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 import utils
-from fakes import script
+from support import script
 
 import mxnet as mx
 import numpy as onp

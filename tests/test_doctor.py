@@ -11,7 +11,7 @@ from pathlib import Path
 
 import doctor
 import utils
-from fakes import script
+from support import script
 
 import pytest
 

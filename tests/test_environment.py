@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import environment
-from fakes import script
+from support import script
 
 import pytest
 

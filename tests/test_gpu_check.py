@@ -12,7 +12,7 @@ from pathlib import Path
 
 import doctor
 import environment
-from fakes import script
+from support import script
 from tools import gpu_check
 
 import mxnet as mx

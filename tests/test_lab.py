@@ -5,13 +5,13 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import book
 import browser
 import lab
 import run_chapters
+from support import wait_for
 
 import pytest
 import requests
@@ -54,14 +54,6 @@ def kernels_of(prefix):
     """Return what Jupyter finds in an environment."""
     folder = prefix / 'share' / 'jupyter' / 'kernels'
     return KernelSpecManager(kernel_dirs=[str(folder)])
-
-
-def wait_for(condition):
-    end = time.monotonic() + 120
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    return found
 
 
 # ----------------------------------------------------------------- Notebooks

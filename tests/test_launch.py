@@ -5,10 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import utils
+from support import wait_for
 
 import numpy as onp
 import pytest
@@ -188,15 +188,10 @@ def test_whoever_ends_the_launcher_ends_all(tmp_path, number):
         stderr=subprocess.DEVNULL,
         env=os.environ | {'MARK': str(tmp_path)},
     )
-    deadline = time.monotonic() + 240
-    while running(tmp_path) < 4:  # the launcher and three roles
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: running(tmp_path) >= 4)  # the launcher, three roles
     launcher.send_signal(number)
     assert launcher.wait() in (128 + number, -number)
-    while running(tmp_path):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_for(lambda: not running(tmp_path))
 
 
 def test_the_printed_lines_start_the_same_run(tmp_path, alone):

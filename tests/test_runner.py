@@ -15,6 +15,7 @@ import make_html
 import readable
 import run_chapters
 import save
+from support import wait_for
 
 import nbformat
 import pytest
@@ -147,13 +148,6 @@ def start(folder, script='run_chapters', **variables):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def wait_for(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 # ------------------------------------------------------- What runs, and when

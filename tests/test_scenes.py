@@ -4,10 +4,10 @@ import hashlib
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import scenes
+from support import wait_for
 
 import numpy as np
 import pytest
@@ -399,11 +399,8 @@ def test_a_killed_run_leaves_no_target_and_the_next_one_works(tmp_path):
         [sys.executable, str(SCRIPT), str(target)],
         stderr=subprocess.DEVNULL,  # its workers mourn it
     )
-    end = time.monotonic() + 120
-    while not list(tmp_path.glob('.data-*/JPEGImages/*.jpg')):
-        assert run.poll() is None and time.monotonic() < end
-        assert not target.exists()
-        time.sleep(0.01)
+    wait_for(lambda: list(tmp_path.glob('.data-*/JPEGImages/*.jpg')))
+    assert run.poll() is None and not target.exists()
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert not target.exists()
