@@ -1025,6 +1025,13 @@ def make_set(photos, labels, target, table, read, split):
                 f'no data set is made: {name} would be empty, for every photo '
                 'is the only one of some class; label more photos'
             )
+        shown = set().union(*(classes[i] for i in ids))
+        for index in sorted(set().union(*classes.values()) - shown):
+            text = (
+                f'has no photo with class {index}, «{table.names[index]}»: '
+                'label more photos with it'
+            )
+            findings.append(Finding(name, text, False))
     with _replaced(target) as root:
         for part in _PARTS[:2]:
             (root / part).mkdir(parents=True)

@@ -650,6 +650,12 @@ def test_too_few_photos_to_set_one_aside(own, tmp_path):
     assert not (tmp_path / 'set').exists()
 
 
+def test_a_class_that_is_in_one_part_only_is_named(own, tmp_path):
+    write_json(own / 'c.json', FISH)
+    findings = make(own, tmp_path / 'set')
+    only(list(map(str, findings)), 'note', 'val', 'class 3, «buoy»')
+
+
 def test_a_folder_of_anything_else_is_left_alone(own):
     before = contents(own)
     with pytest.raises(FileExistsError, match='no part of a data set'):

@@ -274,7 +274,7 @@ def test_the_command_says_where_the_files_are(photo, checkpoint, capsys):
 
 def test_the_default_is_what_chapter_4_saves(photo, net, capsys, tmp_path):
     message = run(capsys, photo, '')
-    assert 'fcn.params' in message and 'Fully Convolutional' in message
+    assert str(tmp_path) in message and 'Fully Convolutional' in message
     for age, name in (9, 'fcn-new.params'), (99, 'fcn.params'):
         net.save_parameters(str(tmp_path / name))
         os.utime(tmp_path / name, (1e9 - age, 1e9 - age))

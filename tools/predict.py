@@ -187,7 +187,7 @@ def newest_checkpoint(folder=utils.DATA):
     found = [*folder.glob('fcn.params'), *folder.glob('fcn-*.params')]
     if not found:
         raise FileNotFoundError(
-            f'there is no checkpoint {folder / "fcn.params"} yet: run the '
+            f'there is no checkpoint fcn-….params in {folder} yet: run the '
             'chapter «Fully Convolutional Networks» (make lab, or make html), '
             'which trains a net and saves it there; or name another file: '
             'make predict IMAGE=… CHECKPOINT=…'
