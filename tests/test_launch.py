@@ -188,7 +188,7 @@ def test_whoever_ends_the_launcher_ends_all(tmp_path, number):
         stderr=subprocess.DEVNULL,
         env=os.environ | {'MARK': str(tmp_path)},
     )
-    wait_for(lambda: running(tmp_path) >= 4)  # the launcher, three roles
+    wait_for(lambda: running(tmp_path) >= 4, 240)  # the launcher, three roles
     launcher.send_signal(number)
     assert launcher.wait() in (128 + number, -number)
     wait_for(lambda: not running(tmp_path))
