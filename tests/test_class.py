@@ -100,9 +100,9 @@ def test_the_same_content_makes_the_same_bytes(root, tmp_path):
 
 def test_what_is_in_the_kit(kit, root):
     names = {p.relative_to(kit).as_posix() for p in kit.rglob('*.*')}
-    chapters = {f'{name}.ipynb' for name in NAMES}
     assert {name for name in names if name.endswith('.ipynb')} == (
-        chapters | {f'exercises-{name}' for name in chapters}
+        {f'{page.stem}.ipynb' for page in book.chapters(root)}
+        | {f'exercises-{name}.ipynb' for name in NAMES}
     )
     for part in ('README.md', 'start.sh', 'utils.py', 'build/scenes.py'):
         assert part in names

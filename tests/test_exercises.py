@@ -283,12 +283,17 @@ def test_each_chapter_has_its_exercises(root, page):
     assert len(set(names)) == len(names)
 
 
-def test_every_chapter_has_exercises_and_links_to_them(root):
-    names = [page.stem for page in book.chapters(root)]
-    assert [page.stem for page in PAGES] == names
-    for page, chapter in zip(PAGES, book.chapters(root), strict=True):
-        label = re.search(r':label:`(ex_\w+)`', (root / page).read_text())
-        assert f':numref:`{label[1]}`' in (root / chapter).read_text()
+def test_every_chapter_has_exercises_or_links_to_them(root):
+    pages = {page.stem: page for page in PAGES}
+    for chapter in book.chapters(root):
+        text = (root / chapter).read_text()
+        _, _, own = text.partition('\n## Exercises\n')
+        if page := pages.pop(chapter.stem, None):
+            label = re.search(r':label:`(ex_\w+)`', (root / page).read_text())
+            assert f':numref:`{label[1]}`' in own
+        else:  # questions, which no program can check
+            assert len(re.findall(r'^\d\. ', own, re.M)) >= 3, chapter
+    assert not pages
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
