@@ -81,8 +81,9 @@ def find_data():
             'photos'
         )
     return segbook.VOCSegDataset(root, 'val'), (
-        "val, which is NOT the paper's set: the published nets were trained "
-        f'on some of these photos. For the same set, lay {PAPERS_SPLIT}.txt '
+        "val, which is NOT the paper's set: the published nets may have been "
+        'trained on some of these photos. For the same set, lay '
+        f'{PAPERS_SPLIT}.txt '
         "of the authors' repository (github.com/shelhamer/"
         f'fcn.berkeleyvision.org, data/pascal) into {lists}'
     )
