@@ -1583,6 +1583,7 @@ def train(
         first = workers.rank == 0
         if workers.count > 1:
             batches.part = workers.rank, workers.count
+            _lay_out_anew(net, devices)
         # Gradients are summed over the devices, then every device updates.
         trainer = gluon.Trainer(
             net.collect_params(),
@@ -1801,10 +1802,7 @@ class _Workers:
             return
         for device in devices:  # some layers learn their sizes from a photo
             net(_normalized(photo.as_in_ctx(device)))
-        for parameter in net.collect_params().values():
-            # That let oneDNN order weights in its way, which a KVStore
-            # cannot send; this lays them out anew, in the usual order.
-            parameter.reset_ctx(devices)
+        _lay_out_anew(net, devices)
         if not trainer._kv_initialized:
             trainer._init_kvstore()
         trainer._init_params()
@@ -2082,6 +2080,16 @@ def _move(net, devices):
     for parameter in net.collect_params().values():
         if parameter.list_ctx() != list(devices):
             parameter.reset_ctx(devices)
+
+
+def _lay_out_anew(net, devices):
+    """Give parameters new arrays with the same values.
+
+    A forward pass may let oneDNN order weights in its own way; a KVStore
+    cannot send them like that.
+    """
+    for parameter in net.collect_params().values():
+        parameter.reset_ctx(devices)
 
 
 def save_net(path, net, table):
