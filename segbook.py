@@ -433,10 +433,17 @@ class SkipFCN(nn.Block):
     """Photos (N, 3, H, W) to scores (N, num_classes, H, W).
 
     `backbone`: a `Backbone`; `stride`: 32, 16 or 8, for none, one or two
-    skip connections. 32 divides H and W. Source: Long et al., 2015.
+    skip connections. `upsample(s)` returns an initialised block that
+    enlarges s times. 32 divides H and W. Source: Long et al., 2015.
     """
 
-    def __init__(self, backbone, num_classes, stride=32):
+    def __init__(
+        self,
+        backbone,
+        num_classes,
+        stride=32,
+        upsample=BilinearUpsampling,
+    ):
         super().__init__()
         if stride not in (32, 16, 8):
             raise ValueError(f'the stride is 32, 16 or 8, not {stride}')
@@ -446,15 +453,17 @@ class SkipFCN(nn.Block):
         self.taps = nn.HybridSequential()
         for channels in finer[::-1][: (32, 16, 8).index(stride)]:
             self.taps.add(make_tap(num_classes, channels))
-        self.double = BilinearUpsampling(2)
-        self.enlarge = BilinearUpsampling(stride)
+        for each in (32, 16, 8)[: 1 + len(self.taps)]:
+            setattr(self, f'enlarge{each}', upsample(each))
 
     def forward(self, x):
         maps = self.backbone(x)
-        scores = self.score(maps.pop())
-        for tap in self.taps:
-            scores = self.double(scores) + tap(maps.pop())
-        return self.enlarge(scores)
+        scores = self.enlarge32(self.score(maps.pop()))
+        if len(self.taps) > 0:
+            scores = scores + self.enlarge16(self.taps[0](maps.pop()))
+        if len(self.taps) > 1:
+            scores = scores + self.enlarge8(self.taps[1](maps.pop()))
+        return scores
 
 
 def make_tap(num_classes, channels):
@@ -474,9 +483,9 @@ def make_tap(num_classes, channels):
     return tap
 
 
-def make_skip_fcn(backbone, num_classes, stride=32):
+def make_skip_fcn(backbone, num_classes, stride=32, **options):
     """Build a SkipFCN on an initialised backbone, on its devices."""
-    net = SkipFCN(backbone, num_classes, stride)
+    net = SkipFCN(backbone, num_classes, stride, **options)
     for head in (net.score, net.taps):
         head.initialize(init.Xavier(), utils.devices_of(backbone))
     net.hybridize(static_alloc=True, static_shape=True)
