@@ -219,6 +219,16 @@ def devices_of(net):
     return next(iter(net.collect_params().values())).list_ctx()
 
 
+def peak_memory():
+    """Return the most memory that this process has had so far, in MiB.
+
+    Linux. (`getrusage` would give that of the process that started this one,
+    if it is more.)
+    """
+    status = Path('/proc/self/status').read_text()
+    return int(status.split('VmHWM:')[1].split()[0]) / 2**10
+
+
 def doctor():
     """Print what this machine runs of the book, as `make doctor` does."""
     command = [sys.executable, str(HERE / 'build' / 'doctor.py')]

@@ -8,7 +8,6 @@ On several workers, see tools/launch.py. The data are those of the chapters
 """
 
 import argparse
-import resource
 import sys
 from pathlib import Path
 
@@ -69,8 +68,7 @@ def main():
         precision=choice.precision,
         accumulate=choice.accumulate,
     )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(f'peak memory of this process: {peak:.0f} MiB')
+    print(f'peak memory of this process: {utils.peak_memory():.0f} MiB')
 
 
 if __name__ == '__main__':
