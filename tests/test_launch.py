@@ -173,7 +173,7 @@ def test_a_killed_worker_ends_the_run_which_then_resumes(tmp_path):
 
 def test_a_worker_that_fails_shows_why_and_ends_the_run(tmp_path):
     printed, errors, code = run(tmp_path, '--workers', '2', FAIL='0')
-    assert code == 1
+    assert code == 1, errors
     assert 'worker 0 | ValueError: a broken photo' in printed
     assert 'worker 0 (process' in errors and 'exit code 1' in errors
     assert not running(tmp_path)
