@@ -447,14 +447,17 @@ class SkipFCN(nn.Block):
         super().__init__()
         if stride not in (32, 16, 8):
             raise ValueError(f'the stride is 32, 16 or 8, not {stride}')
-        *finer, coarsest = backbone.channels
+        finest, finer, coarse = backbone.channels
         self.backbone = backbone
-        self.score = nn.Conv2D(num_classes, 1, in_channels=coarsest)
+        self.score = nn.Conv2D(num_classes, 1, in_channels=coarse)
+        self.enlarge32 = upsample(32)
         self.taps = nn.HybridSequential()
-        for channels in finer[::-1][: (32, 16, 8).index(stride)]:
-            self.taps.add(make_tap(num_classes, channels))
-        for each in (32, 16, 8)[: 1 + len(self.taps)]:
-            setattr(self, f'enlarge{each}', upsample(each))
+        if stride < 32:
+            self.taps.add(make_tap(num_classes, finer))
+            self.enlarge16 = upsample(16)
+        if stride < 16:
+            self.taps.add(make_tap(num_classes, finest))
+            self.enlarge8 = upsample(8)
 
     def forward(self, x):
         maps = self.backbone(x)
@@ -493,17 +496,20 @@ def make_skip_fcn(backbone, num_classes, stride=32, **options):
 
 
 def cell_places(layers, places=(1, 0)):
-    """Return (c, b): cell i lies at place c * i + b of the photo.
+    """Return (r, b): cell m lies at place r * m + b of the photo.
 
     `layers`: (kernel, stride, padding) each; the stride of a transposed
-    convolution is written 1 / stride. `places`: (c, b) of their input.
+    convolution is written 1 / stride. `places`: (r, b) of their input.
     """
-    c, b = places
+    r, b = places
     for kernel, stride, padding in layers:
         center = (kernel - 1) / 2 - padding
-        b += c * center if stride >= 1 else -c * stride * center
-        c *= stride
-    return c, b
+        if stride >= 1:
+            b += r * center
+        else:  # transposed: r after this layer is r * stride
+            b -= r * stride * center
+        r *= stride
+    return r, b
 
 
 def bilinear_layer(num_classes, stride, padding=0):
