@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import book
 import exercises
 
 import nbformat
@@ -264,8 +265,12 @@ def write_book(folder):
     shutil.copytree(ROOT / 'img', folder / 'img', dirs_exist_ok=True)
     (folder / 'img' / 'squares.svg').write_text(SQUARES)
     (folder / 'chapters').mkdir()
-    for name, text in CHAPTERS.items():
-        (folder / 'chapters' / f'{name}.md').write_text(text)
+    for page in book.chapters(ROOT):  # of the others, title and label alone
+        lines = (ROOT / page).read_text(encoding='utf-8').splitlines()
+        text = CHAPTERS.get(
+            page.stem, '\n'.join([*lines[:2], '', 'Text.', ''])
+        )
+        (folder / page).write_text(text, encoding='utf-8')
     (folder / 'exercises').mkdir()
     for name, text in PAGES.items():
         (folder / f'{name}.md').write_text(text)

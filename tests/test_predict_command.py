@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -296,14 +297,14 @@ def test_errors_are_one_line(photo, checkpoint, capsys, tmp_path):
 def test_as_a_command_of_its_own(photo, checkpoint, root, tmp_path):
     """The recipe of the Makefile, with paths that hold spaces and quotes."""
     recipe = subprocess.run(
-        ['make', '--dry-run', 'predict', 'RUN='],
+        ['make', '--no-print-directory', '--dry-run', 'predict', 'RUN='],
         cwd=root,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
     done = subprocess.run(
-        ['sh', '-c', f'{sys.executable} {recipe}'],
+        ['sh', '-c', f'{shlex.quote(sys.executable)} {recipe}'],
         cwd=root,
         env={**os.environ, 'IMAGE': str(photo), 'CHECKPOINT': 'no such net'},
         capture_output=True,
