@@ -360,7 +360,8 @@ async def execute_all(root, todo, scratch):
     MXNet spreads each operation over all threads it is given, so chapters
     side by side get their share of the cores: on two or four cores one
     chapter runs at a time, with all of them. A GPU has one memory: there,
-    too, one after the other. The longest code goes first.
+    too, one after the other. They go in the order of the book: a later one
+    may go on with what an earlier one saved.
     """
     code = '\n'.join(map(code_of, todo.values()))
     code += Keys(root).checks_of(code)
@@ -388,9 +389,8 @@ async def execute_all(root, todo, scratch):
             store(root, page, notebook)
             print(f'{page}: {time.monotonic() - start:.0f} s', flush=True)
 
-    longest = sorted(todo, key=lambda page: -len(code_of(todo[page])))
     results = await asyncio.gather(
-        *(one(page, todo[page]) for page in longest),
+        *(one(page, notebook) for page, notebook in todo.items()),
         return_exceptions=True,
     )
     known = (Failure, blemishes.Blemish)

@@ -151,6 +151,15 @@ def start(folder, script='run_chapters', **variables):
 
 
 # ------------------------------------------------------- What runs, and when
+def test_chapters_run_in_the_order_of_the_book(tiny, capsys):
+    """A later one may go on with what an earlier one saved."""
+    run_chapters.run(tiny)
+    lines = capsys.readouterr().out.splitlines()
+    running = [line for line in lines if line.endswith(': running')]
+    names = 'one', 'two', 'three'
+    assert running == [f'chapters/{name}.md: running' for name in names]
+
+
 def test_only_what_changed_in_content_runs(finished):
     assert outputs(finished, 'one') == ['4']
     assert outputs(finished, 'two') == ['4\n', "'last'"]
