@@ -569,6 +569,8 @@ class PaperFCN(nn.Block):
 
     def __init__(self, num_classes=21, stride=32, at_once=False):
         super().__init__()
+        if stride not in (32, 16, 8):
+            raise ValueError(f'the stride is 32, 16 or 8, not {stride}')
         self.stride, self.scales = stride, (0.01, 1e-4) if at_once else (1, 1)
         trunk = vgg16_layers(num_classes)
         self.trunk = list(trunk)

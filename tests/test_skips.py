@@ -155,6 +155,8 @@ def test_scores_of_all_maps_are_enlarged_and_added(stride):
 def test_another_stride_is_refused(stride):
     with pytest.raises(ValueError, match=f'32, 16 or 8, not {stride}'):
         segbook.SkipFCN(small_backbone(), 5, stride)
+    with pytest.raises(ValueError, match=f'32, 16 or 8, not {stride}'):
+        segbook.PaperFCN(5, stride)
 
 
 @pytest.mark.parametrize('stride', [32, 16, 8])
