@@ -1121,7 +1121,8 @@ def normalize(images):
 
 
 def _stack(samples):
-    return tuple(onp.stack(part) for part in zip(*samples, strict=True))
+    parts = (onp.stack(part) for part in zip(*samples, strict=True))
+    return tuple(onp.asarray(part, dtype='uint8') for part in parts)
 
 
 class _Keyed:
@@ -1190,10 +1191,11 @@ class Batches:
             for batch in order.reshape(len(self), self.batch_size)
         ]
         self.epoch += 1
-        for images, labels in self._loader:
-            yield (
-                np.array(images, dtype='uint8'),
-                np.array(labels, dtype='uint8'),
+        for arrays in self._loader:
+            # Not np.array, which copies value by value: a training step on a
+            # fast device would wait for that.
+            yield tuple(
+                mx.nd.from_numpy(array).as_np_ndarray() for array in arrays
             )
 
 
