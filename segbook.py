@@ -460,12 +460,16 @@ class SkipFCN(nn.Block):
             self.enlarge8 = upsample(8)
 
     def forward(self, x):
-        maps = self.backbone(x)
-        scores = self.enlarge32(self.score(maps.pop()))
+        return self.fuse(self.backbone(x))
+
+    def fuse(self, maps):
+        """Score the maps, enlarge the scores, add them up."""
+        finest, finer, coarse = maps
+        scores = self.enlarge32(self.score(coarse))
         if len(self.taps) > 0:
-            scores = scores + self.enlarge16(self.taps[0](maps.pop()))
+            scores = scores + self.enlarge16(self.taps[0](finer))
         if len(self.taps) > 1:
-            scores = scores + self.enlarge8(self.taps[1](maps.pop()))
+            scores = scores + self.enlarge8(self.taps[1](finest))
         return scores
 
 

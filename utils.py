@@ -24,6 +24,7 @@ import threading
 import time
 import warnings
 import zipfile
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -1120,6 +1121,14 @@ def normalize(images):
         return npx.image.normalize(scaled, RGB_MEAN, RGB_STD, out=scaled)
 
 
+def _as_mxnet(array):
+    """A NumPy array as one of MXNet, on the CPU, in the same memory.
+
+    `np.array` copies it, which a fast device would have to wait for.
+    """
+    return mx.nd.from_numpy(array).as_np_ndarray()
+
+
 def _stack(samples):
     parts = (onp.stack(part) for part in zip(*samples, strict=True))
     return tuple(onp.asarray(part, dtype='uint8') for part in parts)
@@ -1192,11 +1201,7 @@ class Batches:
         ]
         self.epoch += 1
         for arrays in self._loader:
-            # Not np.array, which copies value by value: a training step on a
-            # fast device would wait for that.
-            yield tuple(
-                mx.nd.from_numpy(array).as_np_ndarray() for array in arrays
-            )
+            yield tuple(_as_mxnet(array) for array in arrays)
 
 
 # ---------------------------------------------------------------- Metrics
@@ -1361,8 +1366,8 @@ def _scores(net, pixels, device):
 
     `pixels`: uint8 (height, width, 3), sides divisible by 32.
     """
-    batch = np.array(pixels[None], dtype='uint8').as_in_ctx(device)
-    return net(normalize(batch))[0]
+    batch = _as_mxnet(onp.ascontiguousarray(pixels[None]))
+    return net(normalize(batch.as_in_ctx(device)))[0]
 
 
 def _up(side):
@@ -1381,8 +1386,14 @@ def _tiles(length, tile, overlap):
         tile // _STRIDE,
         overlap // _STRIDE,
     )
-    count = max(math.ceil((length - overlap) / (tile - overlap)), 1)
-    size = math.ceil((length + (count - 1) * overlap) / count)
+    fewest = max(math.ceil((length - overlap) / (tile - overlap)), 1)
+    sizes = {
+        count: math.ceil((length + (count - 1) * overlap) / count)
+        for count in range(fewest, 2 * fewest)
+    }
+    # One tile more may cover the length with less to spare.
+    count = min(sizes, key=lambda count: count * sizes[count])
+    size = sizes[count]
     room, gaps = length - size, max(count - 1, 1)
     starts = [i * room // gaps * _STRIDE for i in range(count)]
     return starts, size * _STRIDE
@@ -1400,7 +1411,7 @@ def _fade(scores, overlap):
         side[:, side.shape[1] - ends :] *= ramp[:ends][::-1, None]
 
 
-def predict(net, image, device=None, tile=1152, overlap=64):
+def predict(net, image, device=None, tile=1152, overlap=32):
     """Segment a photo of any size: uint8 (height, width), class indices.
 
     `image`: a path, a Pillow image, or an array: uint8 or float from 0 to 1,
@@ -1427,20 +1438,27 @@ def predict(net, image, device=None, tile=1152, overlap=64):
         return _argmax(_padded_scores(net, photo, device))[:height, :width]
     tops, tile_height = _tiles(height, tile, overlap)
     lefts, tile_width = _tiles(width, tile, overlap)
-    label = onp.empty((height, width), dtype='uint8')
-    above = None  # weighted sums of scores that reach into the next rows
-    for top, next_top in zip(tops, [*tops[1:], height], strict=True):
-        rows = photo[top : top + tile_height]
-        down = next_top - top  # no later tile touches the rows before
-        below = beside = None  # what this row of tiles, this tile hands on
-        for left, next_left in zip(lefts, [*lefts[1:], width], strict=True):
-            pixels = pad_to(
-                rows[:, left : left + tile_width],
+    tile_scores = _ahead(
+        _scores(
+            net,
+            pad_to(
+                photo[top : top + tile_height, left : left + tile_width],
                 tile_height,
                 tile_width,
                 MEAN_COLOR,
-            )
-            scores = _scores(net, pixels, device).asnumpy()
+            ),
+            device,
+        )
+        for top in tops
+        for left in lefts
+    )
+    label = onp.empty((height, width), dtype='uint8')
+    above = None  # weighted sums of scores that reach into the next rows
+    for top, next_top in zip(tops, [*tops[1:], height], strict=True):
+        down = next_top - top  # no later tile touches the rows before
+        below = beside = None  # what this row of tiles, this tile hands on
+        for left, next_left in zip(lefts, [*lefts[1:], width], strict=True):
+            scores = next(tile_scores).asnumpy()
             _fade(scores, overlap)
             right = left + tile_width
             shared = 0  # columns whose sums the tile to the left began
@@ -1469,6 +1487,16 @@ def _padded_scores(net, photo, device):
     return _scores(net, pad_to(photo, h, w, MEAN_COLOR), device)
 
 
+def _ahead(items, count=1):
+    """Begin `count` items more before one is used: MXNet works meanwhile."""
+    begun = deque()
+    for item in items:
+        begun.append(item)
+        if len(begun) > count:
+            yield begun.popleft()
+    yield from begun
+
+
 def _argmax(scores):
     """The class with the highest score: uint8 (height, width).
 
@@ -1481,7 +1509,9 @@ def _argmax(scores):
     highest = scores[0].copy()
     label = onp.zeros(highest.shape, dtype='uint8')
     for index in range(1, len(scores)):
-        onp.copyto(label, index, where=scores[index] > highest)
+        higher = scores[index] > highest
+        # Later classes have higher numbers; so the maximum is the last one.
+        onp.maximum(label, higher * onp.uint8(index), out=label)
         onp.maximum(highest, scores[index], out=highest)
     return label
 
@@ -1498,24 +1528,18 @@ def evaluate(net, dataset, num_classes=None, devices=None):
         raise ValueError('there is no image to evaluate a net on')
     devices = devices or devices_of(net)
     metric = None
-    waiting = []  # what the devices may still be working on
 
-    def count_oldest():
-        nonlocal metric
-        label, scores = waiting.pop(0)
+    def labels_and_scores():
+        for i in range(len(dataset)):
+            photo, label = dataset[i]
+            device = devices[i % len(devices)]
+            yield label, _padded_scores(net, photo, device)
+
+    for label, scores in _ahead(labels_and_scores(), len(devices)):
         height, width = label.shape
         if metric is None:
             metric = SegmentationMetric(num_classes or len(scores))
         metric.update(label, _argmax(scores)[:height, :width])
-
-    for i in range(len(dataset)):
-        photo, label = dataset[i]
-        device = devices[i % len(devices)]
-        waiting.append((label, _padded_scores(net, photo, device)))
-        if len(waiting) > len(devices):
-            count_oldest()
-    while waiting:
-        count_oldest()
     return metric
 
 

@@ -1,5 +1,6 @@
 """Prediction of photos of any size, kind and format."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,17 @@ def test_tiles_cover_every_length(tile, overlap):
         assert all(start % 32 == 0 for start in starts)
         for a, b in zip(starts, starts[1:], strict=False):
             assert 0 < b - a <= size - overlap
+
+
+def test_few_pixels_of_a_large_photo_are_computed_twice():
+    options = inspect.signature(utils.predict).parameters
+    computed = 1
+    for length in (4000, 6000):
+        starts, size = utils._tiles(
+            length, options['tile'].default, options['overlap'].default
+        )
+        computed *= len(starts) * size / length
+    assert computed < 1.08
 
 
 def test_the_argmax_is_numpys():
