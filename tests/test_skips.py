@@ -127,6 +127,36 @@ def test_new_taps_add_nothing_and_then_learn(stride):
         assert abs(tap[-1].weight.grad()).max() > 0
 
 
+def test_heads_on_shared_maps_learn_as_if_alone():
+    backbone = small_backbone()
+    for parameter in backbone.collect_params().values():
+        parameter.grad_req = 'null'
+    nets = [segbook.make_skip_fcn(backbone, 5, s) for s in (32, 16, 8)]
+    for net in nets:
+        for tap in net.taps:  # weights of zero would hide other gradients
+            tap[-1].weight.set_data(np.random.normal(size=(5, 64, 1, 1)))
+    x = photos(64, 96)
+
+    def gradients(*losses):
+        with autograd.record():
+            total = sum((loss() ** 2).sum() for loss in losses)
+        total.backward()
+        return [
+            parameter.grad().asnumpy().copy()
+            for net in nets
+            for parameter in net.collect_params().values()
+            if parameter.grad_req != 'null'
+        ]
+
+    maps = backbone(x)
+    together = gradients(*(lambda net=net: net.fuse(maps) for net in nets))
+    for net in nets:
+        alone = gradients(lambda net=net: net(x))
+    for a, b in zip(together, alone, strict=True):
+        onp.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert all(abs(gradient).max() > 0 for gradient in together)
+
+
 @pytest.mark.parametrize('stride', [16, 8])
 def test_scores_of_all_maps_are_enlarged_and_added(stride):
     net = segbook.make_skip_fcn(small_backbone(), 5, stride)
