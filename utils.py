@@ -107,6 +107,8 @@ from PIL import Image, ImageDraw, ImageFile, ImageOps
 from tqdm.auto import tqdm
 
 npx.set_np()
+# A process that forks while MXNet still works on a batch could wait forever.
+os.register_at_fork(before=npx.waitall)
 
 HERE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get('BOOK_DATA') or HERE / 'data').expanduser()
@@ -1121,17 +1123,9 @@ def normalize(images):
         return npx.image.normalize(scaled, RGB_MEAN, RGB_STD, out=scaled)
 
 
-def _as_mxnet(array):
-    """A NumPy array as one of MXNet, on the CPU, in the same memory.
-
-    `np.array` copies it, which a fast device would have to wait for.
-    """
-    return mx.nd.from_numpy(array).as_np_ndarray()
-
-
 def _stack(samples):
     parts = (onp.stack(part) for part in zip(*samples, strict=True))
-    return tuple(onp.asarray(part, dtype='uint8') for part in parts)
+    return tuple(onp.ascontiguousarray(part, dtype='uint8') for part in parts)
 
 
 class _Keyed:
@@ -1201,7 +1195,10 @@ class Batches:
         ]
         self.epoch += 1
         for arrays in self._loader:
-            yield tuple(_as_mxnet(array) for array in arrays)
+            # In the same memory: np.array would copy, and a fast device wait.
+            yield tuple(
+                mx.nd.from_numpy(array).as_np_ndarray() for array in arrays
+            )
 
 
 # ---------------------------------------------------------------- Metrics
@@ -1366,8 +1363,8 @@ def _scores(net, pixels, device):
 
     `pixels`: uint8 (height, width, 3), sides divisible by 32.
     """
-    batch = _as_mxnet(onp.ascontiguousarray(pixels[None]))
-    return net(normalize(batch.as_in_ctx(device)))[0]
+    batch = np.array(pixels[None], dtype='uint8').as_in_ctx(device)
+    return net(normalize(batch))[0]
 
 
 def _up(side):
@@ -1389,7 +1386,7 @@ def _tiles(length, tile, overlap):
     fewest = max(math.ceil((length - overlap) / (tile - overlap)), 1)
     sizes = {
         count: math.ceil((length + (count - 1) * overlap) / count)
-        for count in range(fewest, 2 * fewest)
+        for count in range(fewest, min(fewest + 2, 2 * fewest))
     }
     # One tile more may cover the length with less to spare.
     count = min(sizes, key=lambda count: count * sizes[count])

@@ -3,6 +3,8 @@
 import hashlib
 import http.server
 import os
+import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -188,6 +190,57 @@ def test_workers_give_the_same_batches_as_none(voc):
     ):
         assert (image == other_image).all() and (label == other_label).all()
     assert (alone[0][0] != alone[1][0]).any()  # a new epoch, new crops
+
+
+@pytest.mark.parametrize('turn', [lambda x: x.swapaxes(0, 1), np.rot90])
+def test_turned_samples_arrive_as_they_are(turn):
+    """Their values lie in memory in another order than the array's."""
+    photo = np.arange(4 * 5 * 3, dtype='uint8').reshape(4, 5, 3)
+
+    class Turned:
+        def __len__(self):
+            return 2
+
+        def get(self, i, epoch=0):
+            return turn(photo + i), turn(photo[:, :, 0])
+
+    ((images, labels),) = utils.Batches(Turned(), 2)
+    assert {image.tobytes() for image in images.asnumpy()} == {
+        turn(photo + i).tobytes() for i in (0, 1)
+    }
+    for label in labels.asnumpy():
+        assert (label == turn(photo[:, :, 0])).all()
+
+
+FORKS = """
+import multiprocessing
+import numpy
+import utils
+
+class Black:
+    def __len__(self):
+        return 8
+
+    def get(self, i, epoch=0):
+        return numpy.zeros((256, 256, 3), 'uint8'), numpy.zeros((256, 256))
+
+def nothing():
+    pass
+
+for _ in range(20):
+    for images, labels in utils.Batches(Black(), 4):
+        busy = utils.normalize(images)
+        for _ in range(5):
+            busy = 2 * busy
+    del images, labels
+    process = multiprocessing.get_context('fork').Process(target=nothing)
+    process.start()
+    process.join()
+"""
+
+
+def test_a_process_can_fork_while_mxnet_works_on_a_batch():
+    subprocess.run([sys.executable, '-c', FORKS], check=True, timeout=120)
 
 
 def test_batches_normalize_to_the_formula(voc):
