@@ -1,7 +1,7 @@
 # The commands of the book; README.md explains them.
 # BOX=gpu uses the GPU environment, PYTHON=... a certain Python to start from,
-# TESTS=tests/test_data.py some of the tests, ARGS=--no-browser is for the lab,
-# FORMAT=nbgrader for the class.
+# TESTS=tests/test_data.py some of the tests (or options of pytest),
+# ARGS=--no-browser is for the lab, FORMAT=nbgrader for the class.
 BOX ?= cpu
 RUN = @build/setup.sh $(BOX)
 
