@@ -10,6 +10,7 @@ import glob
 import hashlib
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import logging
 import math
@@ -25,6 +26,7 @@ import time
 import warnings
 import zipfile
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -1359,12 +1361,12 @@ MEAN_COLOR = tuple(round(255 * m) for m in RGB_MEAN)  # normalises to about 0
 
 
 def _scores(net, pixels, device):
-    """Scores of one photo, float32 (classes, height, width), on the device.
+    """Scores of photos, float32 (N, classes, height, width), on the device.
 
-    `pixels`: uint8 (height, width, 3), sides divisible by 32.
+    `pixels`: uint8 (N, height, width, 3), sides divisible by 32.
     """
-    batch = np.array(pixels[None], dtype='uint8').as_in_ctx(device)
-    return net(normalize(batch))[0]
+    batch = np.array(pixels, dtype='uint8').as_in_ctx(device)
+    return net(normalize(batch))
 
 
 def _up(side):
@@ -1372,54 +1374,58 @@ def _up(side):
     return math.ceil(side / _STRIDE) * _STRIDE
 
 
-def _tiles(length, tile, overlap):
-    """Cover a length by equal tiles: their starts, and their size.
+def _tiles(height, width, tile, overlap):
+    """Cover a photo by equal tiles of at most `tile` squared pixels.
 
+    Returns where rows of tiles start and their height, where columns start
+    and their width: of all ways to cut, the one with the fewest pixels to
+    compute, a border included, so that seams count without overlap, too.
     Everything is a multiple of the stride, so that the net sees a tile as it
     would see the same place in the whole picture.
     """
-    length, tile, overlap = (
-        _up(length) // _STRIDE,
-        tile // _STRIDE,
-        overlap // _STRIDE,
+    tile, overlap = tile // _STRIDE, overlap // _STRIDE
+    lengths = [_up(side) // _STRIDE for side in (height, width)]
+
+    def cuts(length):
+        """Sizes of tiles, each with the fewest that cover the length."""
+        fewest = {}
+        for count in range(1, max(length - overlap, 1) + 1):
+            size = math.ceil((length + (count - 1) * overlap) / count)
+            fewest.setdefault(size, count)
+        return fewest.items()
+
+    ways = itertools.product(*map(cuts, lengths))
+    best = min(
+        (way for way in ways if math.prod(size for size, _ in way) <= tile**2),
+        key=lambda way: math.prod((size + 1) * count for size, count in way),
     )
-    fewest = max(math.ceil((length - overlap) / (tile - overlap)), 1)
-    sizes = {
-        count: math.ceil((length + (count - 1) * overlap) / count)
-        for count in range(fewest, min(fewest + 2, 2 * fewest))
-    }
-    # One tile more may cover the length with less to spare.
-    count = min(sizes, key=lambda count: count * sizes[count])
-    size = sizes[count]
-    room, gaps = length - size, max(count - 1, 1)
-    starts = [i * room // gaps * _STRIDE for i in range(count)]
-    return starts, size * _STRIDE
+    starts_and_size = []
+    for length, (size, count) in zip(lengths, best, strict=True):
+        room, gaps = length - size, max(count - 1, 1)
+        starts = [i * room // gaps * _STRIDE for i in range(count)]
+        starts_and_size += [starts, size * _STRIDE]
+    return starts_and_size
 
 
-def _fade(scores, overlap):
-    """Let scores count less towards a tile's border, where the net sees less.
-
-    In place; (classes, height, width).
-    """
-    ramp = onp.arange(1, overlap + 1, dtype='float32') / (overlap + 1)
-    for side in (scores, scores.swapaxes(1, 2)):
-        ends = min(overlap, side.shape[1])
-        side[:, :ends] *= ramp[:ends, None]
-        side[:, side.shape[1] - ends :] *= ramp[:ends][::-1, None]
+def _weights(size, overlap):
+    """How much scores count along a tile: less where the net sees less."""
+    place = onp.arange(1, size + 1, dtype='float32')
+    return onp.minimum(onp.minimum(place, place[::-1]) / (overlap + 1), 1)
 
 
-def predict(net, image, device=None, tile=1152, overlap=32):
+def predict(net, image, device=None, tile=768, overlap=32):
     """Segment a photo of any size: uint8 (height, width), class indices.
 
     `image`: a path, a Pillow image, or an array: uint8 or float from 0 to 1,
     (height, width) grey or (height, width, 3 or 4). Grey and transparent
     photos are converted, rotated ones (EXIF) set upright first.
-    `net` maps a normalised batch (1, 3, h, w) to scores (1, classes, h, w),
+    `net` maps a normalised batch (N, 3, h, w) to scores (N, classes, h, w),
     sides divisible by 32; its device is taken unless one is named.
 
-    A photo with both sides up to `tile` pixels goes through the net whole,
-    padded with the mean colour to a multiple of 32. A larger one is cut into
-    tiles that overlap by at least `overlap` pixels; where they do, their
+    The photo is padded with the mean colour to a multiple of 32. Up to
+    2 · `tile`² pixels go through the net whole. A larger photo is cut into
+    equal tiles of at most `tile`² pixels, two of which go through the net at
+    once. They overlap by at least `overlap` pixels; where they do, their
     scores are averaged, those near a tile's border counting less, before the
     argmax. Memory grows with `tile` squared, hardly with the photo.
     """
@@ -1431,67 +1437,141 @@ def predict(net, image, device=None, tile=1152, overlap=32):
     photo = _as_photo(image)
     device = device or devices_of(net)[0]
     height, width = photo.shape[:2]
-    if max(height, width) <= tile:
+    if _up(height) * _up(width) <= 2 * tile**2:
         return _argmax(_padded_scores(net, photo, device))[:height, :width]
-    tops, tile_height = _tiles(height, tile, overlap)
-    lefts, tile_width = _tiles(width, tile, overlap)
-    tile_scores = _ahead(
-        _scores(
-            net,
-            pad_to(
-                photo[top : top + tile_height, left : left + tile_width],
-                tile_height,
-                tile_width,
-                MEAN_COLOR,
-            ),
-            device,
-        )
+    tops, tile_height, lefts, tile_width = _tiles(height, width, tile, overlap)
+    tiles = [
+        (slice(top, top + tile_height), slice(left, left + tile_width))
         for top in tops
         for left in lefts
+    ]
+
+    label = onp.empty(
+        (tops[-1] + tile_height, lefts[-1] + tile_width), dtype='uint8'
     )
-    label = onp.empty((height, width), dtype='uint8')
-    above = None  # weighted sums of scores that reach into the next rows
-    for top, next_top in zip(tops, [*tops[1:], height], strict=True):
-        down = next_top - top  # no later tile touches the rows before
-        below = beside = None  # what this row of tiles, this tile hands on
-        for left, next_left in zip(lefts, [*lefts[1:], width], strict=True):
-            scores = next(tile_scores).asnumpy()
-            _fade(scores, overlap)
-            right = left + tile_width
-            shared = 0  # columns whose sums the tile to the left began
-            if beside is not None:
-                shared = beside.shape[2]
-                scores[:, :, :shared] += beside
-            if above is not None:
-                begun = above[:, :, left + shared : right]
-                scores[:, : begun.shape[1], shared:] += begun
+    deciding = deque()
+
+    def decide(place, scores):
+        label[place] = _argmax(scores)
+
+    def wait():
+        while deciding:
+            deciding.popleft().result()
+
+    def begin(pair):
+        wait()  # The memory of the pair before is needed again.
+        photos = [
+            pad_to(photo[place], tile_height, tile_width, MEAN_COLOR)
+            for place in pair
+        ]
+        return _scores(net, onp.stack(photos), device)
+
+    # Two at once: each of two cores then works on a tile of its own. None is
+    # begun ahead on a CPU, whose cores the joining of tiles needs, too.
+    pairs = _ahead(
+        (begin(tiles[i : i + 2]) for i in range(0, len(tiles), 2)),
+        count=0 if device.device_type == 'cpu' else 1,
+    )
+    scores = map(_read_only, itertools.chain.from_iterable(pairs))
+    weights = _weights(tile_height, overlap)[:, None]
+    weights = weights * _weights(tile_width, overlap)
+    # Another thread decides while this one adds scores up.
+    with ThreadPoolExecutor(1) as other:
+        for place, sums in _join(scores, tops, lefts, weights):
+            deciding.append(other.submit(decide, place, sums))
+            del sums
+        wait()
+    return label[:height, :width]
+
+
+def _join(tiles, tops, lefts, weights):
+    """Add scores up where tiles overlap: places and their scores, of all.
+
+    `tiles`: scores (classes, *weights.shape), row by row, of a tile at each
+    of `tops` and `lefts`; in sums they count as much as `weights` say. What
+    has been handed out is not changed any more.
+    """
+    height, width = weights.shape
+    bottom, end = tops[-1] + height, lefts[-1] + width
+    # Kept are only sums to which later tiles add: of a row of tiles those
+    # `below`, which lie `above` the next, and of a tile those `beside` it.
+    above = None
+    for top, next_top in zip(tops, [*tops[1:], bottom], strict=True):
+        down = next_top - top  # rows that later tiles do not touch
+        for left, next_left in zip(lefts, [*lefts[1:], end], strict=True):
             across = next_left - left
-            label[top:next_top, left:next_left] = _argmax(
-                scores[:, :down, :across]
-            )
-            beside = scores[:, :, across:].copy()
-            if below is None:
-                shape = len(scores), tile_height - down, lefts[-1] + tile_width
-                below = onp.empty(shape, dtype='float32')
-            below[:, :, left:right] = scores[:, down:]
+            scores = next(tiles)
+            if left == 0:
+                if top == 0:
+                    above = onp.zeros((len(scores), 0, end), dtype='float32')
+                shared = above.shape[1]
+                shape = len(scores), height - down, end
+                below = onp.zeros(shape, dtype='float32')
+                beside = scores[:, shared:down, :0]
+            columns = slice(left, left + width)
+            above[:, :, columns] += scores[:, :shared] * weights[:shared]
+            below[:, :, columns] += scores[:, down:] * weights[down:]
+            # The rows between: first those columns that the tile to the left
+            # has begun, then those of this tile alone.
+            rows = slice(top + shared, next_top)
+            scores, weight = scores[:, shared:down], weights[shared:down]
+            begun = beside.shape[2]
+            beside = beside + scores[:, :, :begun] * weight[:, :begun]
+            summed = min(begun, across)
+            middle = left + summed
+            yield (rows, slice(left, middle)), beside[:, :, :summed]
+            yield (rows, slice(middle, next_left)), scores[:, :, summed:across]
+            handed_on = scores[:, :, across:] * weight[:, across:]
+            handed_on[:, :, : begun - summed] = beside[:, :, summed:]
+            beside = handed_on
+            del scores  # its memory is needed for the next
+        summed = min(shared, down)
+        yield slice(top, top + summed), above[:, :summed]
+        below[:, : shared - summed] = above[:, summed:]
         above = below
-    return label
 
 
 def _padded_scores(net, photo, device):
     """Scores of a photo of any size, padded to multiples of the stride."""
     h, w = (_up(side) for side in photo.shape[:2])
-    return _scores(net, pad_to(photo, h, w, MEAN_COLOR), device)
+    return _scores(net, pad_to(photo, h, w, MEAN_COLOR)[None], device)[0]
+
+
+def _read_only(array):
+    """Return an MXNet array as a NumPy array, if possible without a copy.
+
+    Not possible on a GPU, and where oneDNN keeps an order of its own.
+    """
+    if array.ctx.device_type != 'cpu':
+        return array.asnumpy()
+    try:
+        return onp.from_dlpack(_Exchange(array))
+    except mx.MXNetError:
+        return array.asnumpy()
+
+
+class _Exchange:
+    """What NumPy asks of an array whose memory it is to share."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, stream=None):
+        return self.array.as_nd_ndarray().to_dlpack_for_read()
+
+    def __dlpack_device__(self):
+        return 1, 0  # a CPU's memory
 
 
 def _ahead(items, count=1):
     """Begin `count` items more before one is used: MXNet works meanwhile."""
-    begun = deque()
-    for item in items:
-        begun.append(item)
-        if len(begun) > count:
-            yield begun.popleft()
-    yield from begun
+    items = iter(items)
+    begun = deque(itertools.islice(items, count))
+    while True:
+        begun.extend(itertools.islice(items, 1))
+        if not begun:
+            return
+        yield begun.popleft()  # and nothing here keeps its memory
 
 
 def _argmax(scores):
@@ -1500,9 +1580,10 @@ def _argmax(scores):
     `scores`: (classes, height, width). Goes through memory in its order, one
     class after the other; `argmax` jumps, and takes several times as long.
     """
-    if hasattr(scores, 'ctx') and scores.ctx.device_type != 'cpu':
-        return scores.argmax(axis=0).astype('uint8').asnumpy()
-    scores = _host(scores)
+    if hasattr(scores, 'ctx'):
+        if scores.ctx.device_type != 'cpu':
+            return scores.argmax(axis=0).astype('uint8').asnumpy()
+        scores = _read_only(scores)
     highest = scores[0].copy()
     label = onp.zeros(highest.shape, dtype='uint8')
     for index in range(1, len(scores)):
