@@ -1542,6 +1542,7 @@ def _read_only(array):
 
     Not possible on a GPU, and where oneDNN keeps an order of its own.
     """
+    array.wait_to_read()  # What went wrong in MXNet is told only once: here.
     if array.ctx.device_type != 'cpu':
         return array.asnumpy()
     try:

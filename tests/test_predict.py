@@ -232,6 +232,19 @@ def test_scores_are_averaged_before_the_argmax():
     assert (label[:, 96:128] == [1] * 3 + [0] * 29).all()
 
 
+@pytest.mark.parametrize('size', [(40, 50), (200, 300)])
+def test_what_goes_wrong_in_mxnet_later_is_told(size):
+    """The Cholesky factor is wanted of a matrix that has none."""
+
+    def net(batch):
+        scores = np.zeros((len(batch), 5, *batch.shape[2:]))
+        return scores + np.linalg.cholesky(-np.eye(3))[0, 0]
+
+    image = onp.zeros((*size, 3), 'uint8')
+    with pytest.raises(mx.MXNetError, match='not positive definite'):
+        utils.predict(net, image, mx.cpu(), tile=64)
+
+
 def test_kinds_of_input_agree(net, tmp_path):
     image = photo(40, 50)
     expected = utils.predict(net, image)
