@@ -1445,7 +1445,6 @@ def predict(net, image, device=None, tile=768, overlap=32):
         for top in tops
         for left in lefts
     ]
-
     label = onp.empty(
         (tops[-1] + tile_height, lefts[-1] + tile_width), dtype='uint8'
     )
@@ -1473,8 +1472,9 @@ def predict(net, image, device=None, tile=768, overlap=32):
         count=0 if device.device_type == 'cpu' else 1,
     )
     scores = map(_read_only, itertools.chain.from_iterable(pairs))
-    weights = _weights(tile_height, overlap)[:, None]
-    weights = weights * _weights(tile_width, overlap)
+    weights = onp.outer(
+        _weights(tile_height, overlap), _weights(tile_width, overlap)
+    )
     # Another thread decides while this one adds scores up.
     with ThreadPoolExecutor(1) as other:
         for place, sums in _join(scores, tops, lefts, weights):

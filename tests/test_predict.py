@@ -162,6 +162,7 @@ def test_numpy_reads_mxnets_memory(channels):
     same = utils._read_only(scores)
     again = utils._read_only(scores[0])
     assert (same == expected).all() and (again == expected[0]).all()
+    assert same.flags.owndata == (channels == 16)  # else it is MXNet's
     # The memory stays, though the array is gone and others come.
     del scores
     for _ in range(10):
