@@ -283,8 +283,9 @@ class BilinearUpsampling(nn.Block):
             upsampling_matrix(size, self.stride).as_in_ctx(x.ctx)
             for size in x.shape[2:]
         )
-        # The small product first; the large one then is one for all maps.
-        return np.dot(np.matmul(rows, x), columns.T)
+        # The last axis is enlarged, first that of rows, then of columns.
+        x = np.dot(x.transpose(0, 1, 3, 2), rows.T)
+        return np.dot(x.transpose(0, 1, 3, 2), columns.T)
 
 
 def seconds(function, repeats=7):
@@ -315,7 +316,7 @@ def void_cross_entropy(scores, labels):
     """
     counts = labels != utils.VOID
     # A softmax over the last axis reads memory in order: far faster on CPUs.
-    scores = scores.transpose(0, 2, 3, 1)
+    scores = utils.classes_last(scores)
     log_probabilities = npx.log_softmax(scores, axis=-1)
     return -npx.pick(log_probabilities, labels * counts, axis=-1) * counts
 

@@ -9,8 +9,9 @@ import utils
 import mxnet as mx
 import numpy as onp
 import pytest
-from mxnet import autograd, gluon, np
+from mxnet import autograd, gluon, np, npx
 from mxnet.gluon import nn
+from mxnet.gluon.model_zoo.vision import resnet
 from PIL import Image
 
 EXCERPT = Path(__file__).parents[2] / (
@@ -61,6 +62,43 @@ def test_the_backbone_is_resnet18_v2_without_its_last_two_layers(net):
     assert convolutions == 11_166_912
     score = net.score.collect_params().values()
     assert sum(p.data().size for p in score) == 512 * 21 + 21
+
+
+@pytest.mark.parametrize('hybridized', [False, True])
+@pytest.mark.parametrize('shrinks', [False, True])
+@pytest.mark.parametrize('training', [False, True])
+def test_a_residual_block_adds_what_it_was_given(hybridized, shrinks, training):
+    """In value and in gradient, as its layers and NumPy's sum do."""
+    utils.set_seed(0)
+    channels, stride = (32, 2) if shrinks else (16, 1)
+    block = resnet.BasicBlockV2(channels, stride, shrinks, 16)
+    block.initialize(mx.init.Xavier())
+    if hybridized:
+        block.hybridize()
+
+    def by_hand(x):
+        """He et al. (2016), figure 4e: the sum is not activated."""
+        first = npx.relu(block.bn1(x))
+        kept = block.downsample(first) if shrinks else x
+        second = npx.relu(block.bn2(block.conv1(first)))
+        return block.conv2(second) + kept
+
+    rng = onp.random.default_rng(0)
+    x = np.array(rng.normal(size=(2, 16, 10, 14)), dtype='float32')
+    results = []
+    for function in (block, by_hand):
+        x.attach_grad()
+        with autograd.record(train_mode=training):
+            y = function(x)
+        y.backward(np.cos(np.arange(y.size).reshape(y.shape)))
+        weights = block.collect_params().values()
+        results.append(
+            [y.asnumpy(), x.grad.asnumpy()]
+            + [w.grad().asnumpy() for w in weights if w.grad_req != 'null']
+        )
+    for ours, expected in zip(*results, strict=True):
+        scale = abs(expected).max()
+        onp.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (2, 3), (10, 15), (12, 7)])

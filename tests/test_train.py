@@ -110,6 +110,17 @@ def test_loss_equals_the_formula_and_void_has_none():
     )
 
 
+def test_classes_come_last_as_numpy_puts_them():
+    """In value, and in gradient the other way round."""
+    scores = np.arange(2 * 3 * 4 * 5, dtype='float32').reshape(2, 3, 4, 5)
+    scores.attach_grad()
+    with autograd.record():
+        last = utils.classes_last(scores)
+    last.backward(last)
+    assert (last.asnumpy() == onp.moveaxis(scores.asnumpy(), 1, 3)).all()
+    assert (scores.grad == scores).all()
+
+
 def test_loss_of_void_has_no_gradient():
     rng = onp.random.default_rng(0)
     scores = np.array(rng.normal(size=(1, CLASSES, 4, 4)), dtype='float32')
