@@ -67,7 +67,9 @@ def test_the_backbone_is_resnet18_v2_without_its_last_two_layers(net):
 @pytest.mark.parametrize('hybridized', [False, True])
 @pytest.mark.parametrize('shrinks', [False, True])
 @pytest.mark.parametrize('training', [False, True])
-def test_a_residual_block_adds_what_it_was_given(hybridized, shrinks, training):
+def test_a_residual_block_adds_what_it_was_given(
+    hybridized, shrinks, training
+):
     """In value and in gradient, as its layers and NumPy's sum do."""
     utils.set_seed(0)
     channels, stride = (32, 2) if shrinks else (16, 1)
