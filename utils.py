@@ -1375,8 +1375,9 @@ def pad_to(image, height, width, value):
     if (h, w) == image.shape[:2]:
         return image
     padded = onp.empty((h, w, *image.shape[2:]), dtype=image.dtype)
-    padded[...] = value
     padded[: image.shape[0], : image.shape[1]] = image
+    padded[: image.shape[0], image.shape[1] :] = value
+    padded[image.shape[0] :] = value
     return padded
 
 
