@@ -283,7 +283,7 @@ class BilinearUpsampling(nn.Block):
             upsampling_matrix(size, self.stride).as_in_ctx(x.ctx)
             for size in x.shape[2:]
         )
-        # The last axis is enlarged, first that of rows, then of columns.
+        # Each product enlarges the last axis: first the rows, then the columns.
         x = np.dot(x.transpose(0, 1, 3, 2), rows.T)
         return np.dot(x.transpose(0, 1, 3, 2), columns.T)
 
