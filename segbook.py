@@ -283,7 +283,7 @@ class BilinearUpsampling(nn.Block):
             upsampling_matrix(size, self.stride).as_in_ctx(x.ctx)
             for size in x.shape[2:]
         )
-        # Each product enlarges the last axis: first the rows, then the columns.
+        # Each product enlarges the last axis: first rows, then columns.
         x = np.dot(x.transpose(0, 1, 3, 2), rows.T)
         return np.dot(x.transpose(0, 1, 3, 2), columns.T)
 

@@ -15,6 +15,9 @@ with warnings.catch_warnings():  # notedown: pkg_resources is deprecated
 
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTED = '_build/eval'  # where d2lbook looks for executed notebooks
+# What a kernel is started with. It has threads, each with a heap of its own,
+# before a cell imports utils, which asks for one: glibc reads this earlier.
+ONE_HEAP = {'MALLOC_ARENA_MAX': '1'}
 METADATA = {
     'kernelspec': {
         'display_name': 'Python 3',

@@ -97,7 +97,7 @@ def register_kernel(root, prefix=sys.prefix):
         ],
         'display_name': f'Segmentation ({Path(prefix).name})',
         'language': 'python',
-        'env': {'PYTHONPATH': modules},
+        'env': {'PYTHONPATH': modules} | book.ONE_HEAP,
         'metadata': {'debugger': True},
     }
     folder = Path(prefix, 'share', 'jupyter', 'kernels', KERNEL)

@@ -300,7 +300,7 @@ def kernel_environment(root, scratch, threads):
         make_absolute(environment, name)
     paths = [str(root), environment.get('PYTHONPATH', '')]
     cache = root / '_build' / 'cache'
-    environment |= {
+    environment |= book.ONE_HEAP | {
         'PYTHONPATH': os.pathsep.join(filter(None, paths)),
         'PYTHONHASHSEED': '0',
         'OMP_NUM_THREADS': str(threads),
