@@ -1627,6 +1627,15 @@ def evaluate(net, dataset, num_classes=None, devices=None):
 # --------------------------------------------------------------- Training
 
 
+def classes_last(scores):
+    """Turn scores (N, C, H, W) into (N, H, W, C).
+
+    What `scores.transpose(0, 2, 3, 1)` does, by the operator of MXNet's older
+    arrays: that one is oneDNN's and takes half the time on a CPU.
+    """
+    return scores.as_nd_ndarray().transpose((0, 2, 3, 1)).as_np_ndarray()
+
+
 def train(
     net,
     batches,
@@ -1793,15 +1802,6 @@ def _step(net, images, labels, loss, trainer, devices, parts, workers):
         _zero_gradients(net)
     total = sum(float(part.item()) for part in losses)
     return float(workers.sum([total])[0]), valid
-
-
-def classes_last(scores):
-    """Turn scores (N, C, H, W) into (N, H, W, C).
-
-    What `scores.transpose(0, 2, 3, 1)` does, by the operator of MXNet's older
-    arrays: that one is oneDNN's and takes half the time on a CPU.
-    """
-    return scores.as_nd_ndarray().transpose((0, 2, 3, 1)).as_np_ndarray()
 
 
 def _split(batch, parts):
