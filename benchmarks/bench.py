@@ -29,6 +29,7 @@ sys.path.insert(0, str(HERE.parent / 'build'))
 import book
 import environment
 import utils
+from parts.start import physical_cores
 
 QUICK = bool(os.environ.get('QUICK'))
 FOLDER = book.ROOT / '_build' / ('bench-quick' if QUICK else 'bench')
@@ -82,9 +83,7 @@ class Peer:
         }
         # The book sees to its threads by itself; the other is as shipped.
         if name not in ('book', 'classic_gluon_as_shipped'):
-            variables['OMP_NUM_THREADS'] = str(
-                cores or utils._physical_cores()
-            )
+            variables['OMP_NUM_THREADS'] = str(cores or physical_cores())
         self.threads = variables.get('OMP_NUM_THREADS', 'not set')
         with open(self.log, 'w') as log:
             try:
@@ -411,7 +410,7 @@ def run(rounds, whole_book):
         },
         'machine': {
             'processor': processor(),
-            'cores': utils._physical_cores(),
+            'cores': physical_cores(),
             'system': platform.platform(),
             'python': platform.python_version(),
         },

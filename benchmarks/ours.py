@@ -12,6 +12,8 @@ from pathlib import Path
 import peer
 import segbook
 import utils
+from parts.prediction import argmax, round_up
+from parts.workers import Workers
 
 import mxnet as mx
 import numpy as onp
@@ -63,11 +65,11 @@ def train(folder):
         net.collect_params(), 'sgd', {'learning_rate': settings['rate']}
     )
 
-    alone = utils._Workers('device')
+    alone = Workers('device')
 
     def step():
         loss = segbook.void_cross_entropy
-        total, count = utils._step(
+        total, count = utils.take_step(
             net, x, y, loss, trainer, [mx.cpu()], 1, alone
         )
         npx.waitall()
@@ -89,7 +91,7 @@ def infer(folder):
 
     def classes():
         for each in net(x).asnumpy():
-            utils._argmax(each)
+            argmax(each)
 
     return peer.inference(scores, classes, settings, check)
 
@@ -129,7 +131,7 @@ def evaluation(folder):
         inside = 0
         for i in range(count):
             photo = data[i][0]
-            h, w = (utils._up(side) for side in photo.shape[:2])
+            h, w = (round_up(side) for side in photo.shape[:2])
             photo = utils.pad_to(photo, h, w, utils.MEAN_COLOR)
             x = utils.normalize(np.array(photo[None], dtype='uint8'))
             x.wait_to_read()
@@ -185,7 +187,7 @@ def batch(folder):
     def predict():
         x = utils.normalize(np.array(photos, dtype='uint8'))
         for each in net(x).asnumpy():
-            utils._argmax(each)
+            argmax(each)
 
     def one_round():
         seconds = peer.seconds(predict, settings['steps'])

@@ -28,7 +28,7 @@ COURSE = Path('_build/nbgrader')
 TOP = 'segmentation-class'
 # What a notebook needs beside itself, and what its first start needs.
 LIBRARY = (
-    *('utils.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
+    *('utils.py', 'parts/*.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
     *('build/scenes.py', 'build/backbone.py', 'build/doctor.py'),
     *('tools/__init__.py', 'tools/predict.py', 'tools/weights.py'),
     *('build/static/*tconv*', 'build/static/bilinear.*'),
@@ -119,7 +119,8 @@ def secrets(root):
     the stub. What is too short to be told from chance is left out.
     """
     public = [(root / page).read_text('utf-8') for page in book.chapters(root)]
-    public += [(root / 'utils.py').read_text('utf-8')]
+    lent = [root / 'utils.py', *root.glob('parts/*.py')]
+    public += [path.read_text('utf-8') for path in lent]
     known, found = squeezed('\n'.join(public)), {}
     for page in book.exercises(root):
         for exercise in exercises.read(root, page).exercises:

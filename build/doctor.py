@@ -163,7 +163,7 @@ def has_libcuda():
 
 
 def cores():
-    """Count the physical cores this process may use, as utils.py does."""
+    """Count the physical cores this process may use (see parts/start.py)."""
     found = set()
     for cpu in os.sched_getaffinity(0):
         topology = SYS / f'devices/system/cpu/cpu{cpu}/topology'
@@ -232,15 +232,15 @@ def probe():
             found['cuda'] += 1
     sys.path[0] = str(ROOT)  # instead of this file's folder
     try:
-        import utils  # first: it loads the CUDA libraries
+        from parts import devices  # first: it loads the CUDA libraries
 
-        from mxnet import __version__, npx, runtime
+        from mxnet import __version__, gpu, npx, runtime
 
         found['version'] = __version__
         features = runtime.Features().items()
         found['features'] = [name for name, is_ in features if is_.enabled]
         for i in range(npx.num_gpus()):
-            found['gpus'].append(utils._works(utils.mx.gpu(i)))
+            found['gpus'].append(devices.works(gpu(i)))
     except Exception as error:  # whatever it is, it is to be told
         found['error'] = f'{type(error).__name__}: {error}'.splitlines()[0]
     print(json.dumps(found))

@@ -1,0 +1,15 @@
+"""What `utils.py` hands on, one room a subject, in floors.
+
+A room imports only from rooms on floors below its own:
+
+4  (utils.py: the trainer)
+3  sources own_data prediction workers memory report controls
+2  devices batches metric pictures precision checkpoints labelme
+1  images nets canvas
+0  start
+
+A name without an underscore is for other rooms; tests/test_rooms.py checks
+all of this.
+"""
+
+import parts.start  # noqa: F401  first: before a room imports MXNet

@@ -1,0 +1,134 @@
+"""How a picture gets under a cell, drawn by matplotlib.
+
+Drawings leave as SVG, photos as JPEG, both on a white card, without a date,
+and with a sentence inside that says what is to be seen, for whoever cannot
+see it. matplotlib is imported when the first picture is drawn, and without a
+window system.
+"""
+
+import sys
+import threading
+
+from PIL import Image
+
+
+def new_figure(width, height):
+    """Make an empty white figure of width x height inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), facecolor='white')
+
+
+def add_axes(fig, left, bottom, width, height):
+    """Add axes at a place given in inches from the lower left corner."""
+    whole_width, whole_height = fig.get_size_inches()
+    return fig.add_axes(
+        (
+            left / whole_width,
+            bottom / whole_height,
+            width / whole_width,
+            height / whole_height,
+        )
+    )
+
+
+_PHOTO_WIDTH = 1400  # pixels; twice the width of a page's text
+
+
+def render(fig, alt, photo=False):
+    """Turn a matplotlib figure into the bytes of a picture file.
+
+    Args:
+        fig: a matplotlib Figure.
+        alt: the sentence for whoever cannot see the picture; it becomes the
+            SVG's title or the JPEG's comment.
+        photo: True makes a JPEG, False an SVG.
+
+    Returns:
+        bytes; the same figure gives the same bytes.
+
+    Raises:
+        ValueError: alt is empty.
+    """
+    import io
+
+    import matplotlib
+
+    if not alt or not alt.strip():
+        raise ValueError('alt must say in a sentence what is to be seen')
+    data = io.BytesIO()
+    if not photo:
+        fixed = {'svg.hashsalt': 'book', 'svg.fonttype': 'none'}
+        with matplotlib.rc_context(fixed):
+            fig.savefig(
+                data,
+                format='svg',
+                metadata={'Title': alt, 'Date': None, 'Creator': None},
+            )
+        # Without the lines of XML before it, a drawing can stand in HTML.
+        return data.getvalue()[data.getvalue().index(b'<svg') :]
+    fig.savefig(
+        data,
+        format='png',
+        dpi=min(200, _PHOTO_WIDTH / fig.get_figwidth()),
+    )
+    jpeg = io.BytesIO()
+    Image.open(data).convert('RGB').save(
+        jpeg, 'JPEG', quality=88, subsampling=0, comment=alt.encode()
+    )
+    return jpeg.getvalue()
+
+
+class Picture:
+    """A finished picture that Jupyter shows, its text for whoever cannot."""
+
+    def __init__(self, fig, alt, photo=False):
+        """Render fig, see `render`."""
+        data = render(fig, alt, photo)
+        if photo:
+            kind, width = 'image/jpeg', round(fig.get_figwidth() * 96)
+            self.metadata = {kind: {'width': width, 'alt': alt}}
+        else:
+            kind, data = 'image/svg+xml', data.decode()
+            self.metadata = {}
+        self.data = {kind: data, 'text/plain': alt}
+        # In pixels of a page.
+        self.size = [round(96 * side) for side in fig.get_size_inches()]
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return self.data, self.metadata
+
+    def _repr_svg_(self):
+        return self.data.get('image/svg+xml')
+
+
+# Where `vary` collects the pictures that it replaces; each thread its own, for
+# JupyterLab lets a control and a cell run at the same time.
+stage = threading.local()
+
+
+def show(fig, alt, photo=False):
+    """Show a figure under the running cell; in a plain script do nothing.
+
+    Args:
+        fig: a matplotlib Figure.
+        alt: the sentence for whoever cannot see the picture.
+        photo: True for a picture with photos in it (JPEG), False for a
+            drawing (SVG).
+    """
+    picture = Picture(fig, alt, photo)
+    if getattr(stage, 'pictures', None) is not None:
+        stage.pictures.append(picture)
+    elif in_jupyter():
+        from IPython.display import display
+
+        display(picture)
+
+
+def in_jupyter():
+    """Whether this runs in a Jupyter kernel (a terminal does not count)."""
+    if 'ipykernel' not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), 'kernel')

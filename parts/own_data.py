@@ -1,0 +1,323 @@
+"""From a folder of photos and one of labels to a data set in the VOC layout.
+
+The two folders may be the same. The label of photo NAME is NAME.json, which
+labelme writes, or NAME.png, painted in indices or colours.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from parts.checkpoints import table_to_json
+from parts.images import (
+    VOID,
+    colors_in_files,
+    opened,
+    read_label,
+    save_label,
+    to_rgb,
+)
+from parts.labelme import read_labelme
+
+import numpy as onp
+
+_PHOTO_KINDS = '.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'
+_LABEL_KINDS = '.json', '.png'
+
+
+class Finding(NamedTuple):
+    """What a check of one's own data found in a file, or in all of them."""
+
+    file: str
+    text: str  # what is wrong, where, and what to do
+    stops: bool  # whether no data set can be made of this
+
+    def __str__(self):
+        kind = 'error' if self.stops else 'note'
+        return f'{kind}: {self.file}: {self.text}'
+
+
+def own_files(photos, labels):
+    """Find the photos that have a label.
+
+    Returns ({name: (photo, label)}, findings): paths, in the order of their
+    names, and what is left out because its other half is missing.
+
+    Raises FileNotFoundError if a folder is not there.
+    """
+    found, findings = [], []
+    for folder, kinds in ((photos, _PHOTO_KINDS), (labels, _LABEL_KINDS)):
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(f'there is no folder {folder}')
+        if found and folder.samefile(photos):
+            kinds = ('.json',)  # in a common folder, pictures are photos
+        files = {}
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() not in kinds:
+                continue
+            other = files.setdefault(path.stem, path)
+            if other != path:
+                text = f'{other.name} has the same name: rename one of them'
+                findings.append(Finding(path.name, text, True))
+        found.append(files)
+    photos, labels = found
+    for one, other, what in (
+        (photos, labels, 'photo has no label'),
+        (labels, photos, 'label has no photo'),
+    ):
+        for name in sorted(one.keys() - other.keys()):
+            text = f'this {what} of the same name: it is left out'
+            findings.append(Finding(one[name].name, text, False))
+    for name in sorted(photos.keys() - labels.keys()):
+        path = folder / f'{name}.jpg'
+        if path.exists() and not path.samefile(photos[name]):
+            text = (
+                'JPEG changes colours, so it cannot hold a label: export it '
+                'again as PNG'
+            )
+            findings.append(Finding(path.name, text, True))
+    both = sorted(photos.keys() & labels.keys())
+    return {name: (photos[name], labels[name]) for name in both}, findings
+
+
+def check_own(photos, labels, table, read):
+    """Look for what goes wrong with labels made by hand.
+
+    `photos`, `labels`: folders, see `own_files`; `table`: the class table;
+    `read(path, table, size)`: reads the label of a photo of this (height,
+    width), and raises ValueError.
+
+    Returns (classes, findings): for each usable name the set of its classes,
+    and a list of `Finding`s: files without their other half, damaged files,
+    names, colours and indices that are not in the table, labels that were
+    saved as JPEG or smoothed, sizes that differ, photos that are stored
+    sideways, and classes without a pixel.
+    """
+    files, findings = own_files(photos, labels)
+    classes = {}
+    for name, (photo, path) in files.items():
+        try:
+            label, notes = _check_pair(photo, path, table, read)
+        except ValueError as error:
+            text = str(error)
+            for full in (photo, path):  # a folder's name helps nobody
+                text = text.replace(str(full), full.name)
+            text = text.removeprefix(f'{path.name}').lstrip(': ')
+            findings.append(Finding(path.name, text, True))
+            continue
+        findings += [Finding(path.name, text, False) for text in notes]
+        classes[name] = set(onp.unique(label).tolist()) - {VOID}
+    if not files:
+        text = 'no photo has a label of the same name'
+        findings.append(Finding(str(Path(photos).name), text, True))
+    seen = set().union(*classes.values())
+    for index, name in enumerate(table.names):
+        # Labels that could not be read may hold what is missing here.
+        if len(classes) == len(files) > 0 and index not in seen:
+            text = f'class {index}, «{name}», has no pixel in any label'
+            findings.append(Finding('all labels', text, False))
+    return classes, findings
+
+
+def _check_pair(photo, path, table, read):
+    """Check a photo and its label: the label, and a list of notes.
+
+    Raises ValueError for what makes the pair useless.
+    """
+    notes = []
+    with opened(photo) as image:
+        size, stored = _upright_size(image), image.size[::-1]
+        turned = image.getexif().get(0x0112, 1) != 1
+    stated = _label_size(path, table)
+    if stated is not None and stated != size:
+        hint = 'label the photo that is in the folder, at its full size'
+        if turned and stated == stored:
+            hint = (
+                'the photo is stored sideways (EXIF), and the label lies as '
+                'it is stored: save the photo upright and label it again'
+            )
+        raise ValueError(
+            f'{path} is {stated[1]}x{stated[0]} pixels, {photo} '
+            f'{size[1]}x{size[0]}: {hint}'
+        )
+    if turned:
+        notes.append(
+            f'{photo.name} is stored turned (EXIF) and will be written '
+            'upright: look whether its label lies right'
+        )
+    if path.suffix == '.png':
+        _refuse_strange_colors(path, table)
+    label = read(path, table, size)
+    if path.suffix == '.json':
+        notes += _notes_on_shapes(path, label, table)
+    elif set(onp.unique(label)) == {0, VOID}:
+        notes.append(
+            'it holds nothing but class 0 and void: if void was meant as a '
+            'class, paint it with the index of that class'
+        )
+    return label, notes
+
+
+def _upright_size(image):
+    """The size of a picture as it is shown: (height, width)."""
+    turned = image.getexif().get(0x0112, 1) >= 5
+    return image.size if turned else image.size[::-1]
+
+
+def _label_size(path, table):
+    """(height, width) of a label, or None if it does not say."""
+    if path.suffix == '.json':
+        return read_labelme(path, table)[1]
+    with opened(path) as image:
+        return image.size[::-1]
+
+
+def _notes_on_shapes(path, label, table):
+    """What may be meant otherwise in a labelme file that can be drawn."""
+    shapes, _ = read_labelme(path, table)
+    height, width = label.shape
+    for number, shape in enumerate(shapes, 1):
+        low, high = shape.points.min(axis=0), shape.points.max(axis=0)
+        if min(low) < -1 or high[0] > width + 1 or high[1] > height + 1:
+            yield f'shape {number} reaches out of the photo and is cut off'
+    if not shapes:
+        yield 'it has no shapes: all of the photo is background'
+    for index in sorted({shape.index for shape in shapes} - {VOID}):
+        if not (label == index).any():
+            yield (
+                f'no pixel of its «{table.names[index]}» is left: it is '
+                'covered by later shapes, or thinner than the void border'
+            )
+
+
+_FEW_COLORS = 16  # more that are no class's were not painted by hand
+
+
+def _refuse_strange_colors(path, table):
+    """Raise ValueError if a painted label holds what no class has."""
+    label = read_label(path)
+    known = table.colormap[[*range(len(table.names)), VOID]].astype(int)
+    what, remedy = 'colour', 'paint it anew or add it to the class table'
+    if label.ndim == 2:
+        what = 'index'
+        known = onp.array([*range(len(table.names)), table.void])[:, None]
+        label = label[..., None]
+    base = 256 ** onp.arange(label.shape[2])
+    numbers = label @ base
+    present, counts = onp.unique(numbers, return_counts=True)
+    strange = ~onp.isin(present, known @ base)
+    if not strange.any():
+        return
+    row, column = onp.argwhere(onp.isin(numbers, present[strange]))[0]
+    value = label[row, column].tolist()
+    share = counts[strange].sum() / numbers.size
+    text = f'{tuple(value) if len(value) > 1 else value[0]}'
+    if strange.sum() > _FEW_COLORS:
+        remedy = (
+            'this is what JPEG compression, smoothing or scaling leaves: '
+            'export it again as PNG, without smoothing, at full size'
+        )
+    raise ValueError(
+        f'{path}: {what} {text} at row {row}, column {column} is no class '
+        f'({strange.sum()} such in {share:.1%} of the pixels): {remedy}'
+    )
+
+
+def make_set(photos, labels, target, table, read, split):
+    """Make a data set in the VOC layout of photos and labels of one's own.
+
+    `photos`, `labels`, `table`, `read`: see `check_own`. `target`: the new
+    folder, complete or not at all; an older data set there is replaced.
+    `split`: turns {name: set of its classes} into {'train': names, 'val':
+    names}. Photos are copied; those that are no upright RGB files in JPEG or
+    PNG are written anew, as JPEG. `classes.json` keeps the class table.
+
+    Returns the list of `Finding`s. Raises ValueError with all errors if
+    there are any, or if there are too few photos to split, and
+    FileExistsError if `target` holds anything else.
+    """
+    classes, findings = check_own(photos, labels, table, read)
+    errors = [str(finding) for finding in findings if finding.stops]
+    if errors:
+        raise ValueError('\n'.join(['no data set is made:', *errors]))
+    files, _ = own_files(photos, labels)
+    splits = split(classes)
+    for name, ids in splits.items():
+        if not ids:
+            raise ValueError(
+                f'no data set is made: {name} would be empty, for every photo '
+                'is the only one of some class; label more photos'
+            )
+        shown = set().union(*(classes[i] for i in ids))
+        for index in sorted(set().union(*classes.values()) - shown):
+            text = (
+                f'has no photo with class {index}, «{table.names[index]}»: '
+                'label more photos with it'
+            )
+            findings.append(Finding(name, text, False))
+    with _replaced(target) as root:
+        for part in _PARTS[:2]:
+            (root / part).mkdir(parents=True)
+        for name, (photo, path) in files.items():
+            size = _write_photo(photo, root / 'JPEGImages' / name)
+            label = read(path, table, size)
+            save_label(
+                root / 'SegmentationClass' / f'{name}.png',
+                onp.where(label == VOID, table.void, label),
+                colors_in_files(table),
+            )
+        folder = root / 'ImageSets' / 'Segmentation'
+        folder.mkdir(parents=True)
+        both = {'trainval': sorted(sum(map(list, splits.values()), []))}
+        for name, ids in (splits | both).items():
+            (folder / f'{name}.txt').write_text('\n'.join([*ids, '']))
+        text = json.dumps(table_to_json(table), indent=1)
+        (root / 'classes.json').write_text(text + '\n')
+    return findings
+
+
+_PARTS = 'JPEGImages', 'SegmentationClass', 'ImageSets', 'classes.json'
+
+
+@contextmanager
+def _replaced(target):
+    """Give a new folder; put it in the place of target when it is complete.
+
+    Raises FileExistsError if target holds what is no part of a data set.
+    """
+    target = Path(target)
+    if target.exists():
+        others = {path.name for path in target.iterdir()} - set(_PARTS)
+        if others:
+            raise FileExistsError(
+                f'{target} holds {sorted(others)[0]}, which is no part of a '
+                'data set: name another folder'
+            )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix='.new-', dir=target.parent))
+    try:
+        (scratch / 'new').mkdir()
+        yield scratch / 'new'
+        if target.exists():
+            os.replace(target, scratch / 'old')
+        os.replace(scratch / 'new', target)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _write_photo(source, stem):
+    """Write a photo, upright and RGB, as stem.jpg or stem.png: its size."""
+    with opened(source) as image:
+        upright = image.getexif().get(0x0112, 1) == 1
+        ending = {'JPEG': '.jpg', 'PNG': '.png'}.get(image.format)
+        if ending and upright and image.mode == 'RGB':
+            shutil.copyfile(source, f'{stem}{ending}')
+            return image.size[::-1]
+        rgb = to_rgb(image)
+        rgb.save(f'{stem}.jpg', quality=95, subsampling=0)
+        return rgb.size[::-1]

@@ -1,0 +1,393 @@
+"""What chapters draw: grids of images, overlays, curves, bars, matrices."""
+
+import math
+import os
+import tempfile
+from pathlib import Path
+
+from parts.canvas import Picture, add_axes, new_figure, render, show
+from parts.images import VOID, host
+
+import numpy as onp
+from PIL import Image
+
+# Told apart in grey and by colour-blind eyes (Okabe and Ito's set).
+_COLORS = '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#7a6a00', '#333333'
+
+
+_DASHES = '-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))
+
+
+def _as_picture(image):
+    """Check one image and return it as uint8 NumPy, H x W or H x W x 3."""
+    if isinstance(image, Image.Image):
+        image = image.convert('L' if image.mode in ('1', 'L') else 'RGB')
+    image = host(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
+        raise ValueError(
+            'an image has the shape height x width or height x width x 3, '
+            f'not {image.shape}'
+        )
+    if image.size == 0:
+        raise ValueError(f'an image of shape {image.shape} is empty')
+    if image.dtype == bool or image.dtype.kind == 'f':
+        # Half a grey level of room: interpolation rounds.
+        if not (image.min() >= -0.002 and image.max() <= 1.002):
+            raise ValueError(
+                'a float image has values from 0 to 1, '
+                f'not from {image.min():g} to {image.max():g}'
+            )
+        image = onp.rint(onp.clip(image, 0, 1) * 255)
+    elif image.min() < 0 or image.max() > 255:
+        raise ValueError(
+            'an integer image has values from 0 to 255, '
+            f'not from {image.min()} to {image.max()}'
+        )
+    return image.astype('uint8')
+
+
+def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
+    """Show images in a grid, row by row.
+
+    Args:
+        imgs: list of images, each of its own size: NumPy or MXNet arrays
+            of shape (height, width, 3) or (height, width), integers from
+            0 to 255 or floats from 0 to 1 or booleans; or Pillow images.
+        num_rows: number of rows of the grid.
+        num_cols: number of columns of the grid.
+        titles: list of as many strings, written above the images.
+        scale: width of a column in inches.
+        alt: a sentence that says what is to be seen, for whoever cannot
+            see it; without it the titles are read.
+
+    Raises:
+        ValueError: more images than the grid has places, none at all,
+            another number of titles, a shape or values that are no image.
+    """
+    if not 0 < len(imgs) <= num_rows * num_cols:
+        raise ValueError(
+            f'{len(imgs)} images do not fit a grid of {num_rows} x '
+            f'{num_cols}: it takes 1 to {num_rows * num_cols}'
+        )
+    if titles is not None and len(titles) != len(imgs):
+        raise ValueError(f'{len(titles)} titles for {len(imgs)} images')
+    pictures = [_as_picture(image) for image in imgs]
+    alt = alt or 'Images: ' + '; '.join(titles or ['without titles'])
+    gap, title_height = 0.08, 0.3 if titles else 0
+    # As large as fits the longest title over its column.
+    longest = max([1, *map(len, titles or [])])
+    fontsize = min(11.5, max(7, 72 * scale / (0.58 * longest)))
+    # A row is as high as its highest image, shown as wide as the column.
+    heights = [
+        max(
+            scale * picture.shape[0] / picture.shape[1]
+            for picture in pictures[first : first + num_cols]
+        )
+        for first in range(0, len(pictures), num_cols)
+    ]
+    width = num_cols * (scale + gap) + gap
+    height = sum(heights) + len(heights) * (gap + title_height) + gap
+    fig = new_figure(width, height)
+    top = height
+    for row, row_height in enumerate(heights):
+        top -= gap + title_height
+        for col in range(num_cols):
+            index = row * num_cols + col
+            if index >= len(pictures):
+                break
+            picture = pictures[index]
+            shown = scale * picture.shape[0] / picture.shape[1]
+            left = gap + col * (scale + gap)
+            box = left, top - shown, scale, shown
+            axes = add_axes(fig, *box)
+            axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
+            axes.set_axis_off()
+            if titles:
+                axes.set_title(titles[index], fontsize=fontsize, pad=4)
+        top -= row_height
+    show(fig, alt, photo=True)
+
+
+def overlay(photo, label, table, strength=0.6):
+    """Lay the colours of a label over its photo: uint8 (height, width, 3).
+
+    `photo`: uint8 (height, width, 3); `label`: integers (height, width);
+    `table`: a class table. Where its colour is black, VOC's background, the
+    photo stays as it is. `strength`: from 0, the photo, to 1, the colour.
+    """
+    if photo.shape != (*label.shape, 3):
+        raise ValueError(f'a photo {photo.shape}, a label {label.shape}')
+    colors = table.colormap[label]
+    mixed = onp.rint((1 - strength) * photo + strength * colors)
+    return onp.where(_shown(table)[label][..., None], mixed, photo).astype(
+        'uint8'
+    )
+
+
+def _shown(table):
+    """Which indices `overlay` draws: bool (256,)."""
+    return table.colormap.any(axis=1)
+
+
+def show_overlay(photo, label, table, width=6, alt=None):
+    """Show a photo under its label, and below it what the colours mean.
+
+    `photo`, `label`, `table`: see `overlay`. The legend has the classes that
+    occur, each with its share of the pixels. `width`: in inches. `alt`: a
+    sentence that says what is to be seen; the legend's words by default.
+    """
+    fig, words = _draw_overlay(photo, label, table, width)
+    show(fig, alt or words, photo=True)
+
+
+def save_overlay(path, photo, label, table, width=7):
+    """Write what `show_overlay` shows as a JPEG, complete or not at all."""
+    fig, words = _draw_overlay(photo, label, table, width)
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        Path(folder, 'overlay').write_bytes(render(fig, words, photo=True))
+        os.replace(Path(folder, 'overlay'), path)
+
+
+def _draw_overlay(photo, label, table, width):
+    """Make the figure of `show_overlay`, and the words of its legend."""
+    from matplotlib.patches import Patch
+
+    mixed = overlay(photo, label, table)
+    counts = onp.bincount(label.ravel(), minlength=256)
+    entries = {
+        index: f'{name} {counts[index] / label.size:.1%}'
+        for index, name in [*enumerate(table.names), (VOID, 'void')]
+        if counts[index] and _shown(table)[index]
+    }
+    words = ', '.join(entries.values()) or f'nothing but {table.names[0]}'
+    columns = max(1, int(width / 1.9))
+    rows = max(1, math.ceil(len(entries) / columns))
+    below = 0.1 + 0.26 * rows
+    height = width * photo.shape[0] / photo.shape[1]
+    fig = new_figure(width, height + below)
+    axes = add_axes(fig, 0, below, width, height)
+    axes.imshow(mixed)
+    axes.set_axis_off()
+    if entries:
+        fig.legend(
+            handles=[
+                Patch(color=table.colormap[index] / 255, label=text)
+                for index, text in entries.items()
+            ],
+            loc='lower left',
+            ncols=columns,
+            fontsize=11,
+            frameon=False,
+            borderaxespad=0.1,
+            handlelength=1,
+        )
+    else:
+        fig.text(0.02, 0.1 / (height + below), words, fontsize=11)
+    return fig, f'A photo under its label: {words}.'
+
+
+def plot(
+    x, curves, xlabel, ylabel, alt, ylim=None, marker=None, size=(6, 3.4)
+):
+    """Draw curves over one axis, each with its own colour and dashes.
+
+    Args:
+        x: the positions, a sequence of numbers; None counts 1, 2, 3 …
+        curves: dict from a name to its values (a sequence as long as x), or
+            to a pair (positions, values) for a curve with its own positions.
+        xlabel: what x is, with its unit.
+        ylabel: what the values are, with their unit.
+        alt: a sentence that says what is to be seen.
+        ylim: pair (lowest, highest) of the vertical axis; None fits it.
+        marker: matplotlib's sign for a marker at each value, such as 'o'.
+        size: width and height in inches.
+
+    Raises:
+        ValueError: a curve with another number of values than positions.
+    """
+    show(_draw_curves(x, curves, xlabel, ylabel, ylim, marker, size), alt)
+
+
+def curves_picture(epochs, curves, alt):
+    """Make the picture of training curves, dict from name to values."""
+    fig = _draw_curves(epochs, curves, 'epoch', 'value', None, 'o')
+    return Picture(fig, alt)
+
+
+def _draw_curves(x, curves, xlabel, ylabel, ylim, marker, size=(6, 3.4)):
+    """Make the figure of `plot` without showing it."""
+    fig = new_figure(*size)
+    fig.set_layout_engine('constrained')
+    axes = fig.add_subplot()
+    for index, (name, values) in enumerate(curves.items()):
+        positions = x
+        if isinstance(values, tuple) and len(values) == 2:
+            positions, values = values
+        if positions is None:
+            positions = range(1, len(values) + 1)
+        if len(positions) != len(values):
+            raise ValueError(
+                f'curve {name!r}: {len(values)} values at '
+                f'{len(positions)} positions'
+            )
+        axes.plot(
+            [float(position) for position in positions],
+            [float(value) for value in values],
+            label=name,
+            color=_COLORS[index % len(_COLORS)],
+            linestyle=_DASHES[index % len(_DASHES)],
+            linewidth=2,
+            marker=marker,
+        )
+    axes.set_xlabel(xlabel, fontsize=12)
+    axes.set_ylabel(ylabel, fontsize=12)
+    axes.tick_params(labelsize=11)
+    axes.grid(color='#dddddd')
+    axes.set_axisbelow(True)
+    axes.spines[['top', 'right']].set_visible(False)
+    if ylim is not None:
+        axes.set_ylim(*ylim)
+    if len(curves) > 1:
+        axes.legend(
+            loc='lower left',
+            bbox_to_anchor=(0, 1),
+            ncols=min(3, len(curves)),
+            fontsize=11,
+            frameon=False,
+            borderaxespad=0.2,
+        )
+    return fig
+
+
+def plot_bars(names, values, xlabel, alt, log=False, size=None):
+    """Draw one horizontal bar for each name, its value written at the end.
+
+    Args:
+        names: list of strings, drawn from top to bottom.
+        values: as many numbers.
+        xlabel: what the values are, with their unit.
+        alt: a sentence that says what is to be seen.
+        log: True for a logarithmic axis; values must then be positive.
+        size: width and height in inches; None gives each bar 0.3 inches.
+
+    Raises:
+        ValueError: another number of values than of names.
+    """
+    if len(names) != len(values):
+        raise ValueError(f'{len(values)} values for {len(names)} names')
+    fig = new_figure(*(size or (6, 0.3 * len(names) + 0.9)))
+    fig.set_layout_engine('constrained')
+    axes = fig.add_subplot()
+    numbers = [float(value) for value in values]
+    bars = axes.barh(range(len(names)), numbers, color=_COLORS[0], log=log)
+    axes.bar_label(bars, fmt='{:,.4g}', padding=3, fontsize=10.5)
+    axes.set_yticks(range(len(names)), names, fontsize=11)
+    axes.tick_params(axis='x', labelsize=11)
+    axes.margins(x=0.15, y=0.02)
+    axes.invert_yaxis()
+    axes.set_xlabel(xlabel, fontsize=12)
+    axes.spines[['top', 'right']].set_visible(False)
+    show(fig, alt)
+
+
+def show_matrix(matrix, alt, titles=None, digits=3, size=0.42):
+    """Draw matrices side by side as coloured squares, numbers in them.
+
+    Zero is white, positive values are blue, negative ones orange, the
+    deeper the farther from zero; all matrices share one scale.
+
+    Args:
+        matrix: an array of shape (height, width), NumPy or MXNet, or a list
+            of them with sizes of their own.
+        alt: a sentence that says what is to be seen.
+        titles: one string, or a list of as many as there are matrices.
+        digits: how many significant digits of the value are written into
+            each square; 0 leaves the squares plain.
+        size: side of a square in inches.
+
+    Raises:
+        ValueError: an array that is no matrix; another number of titles.
+    """
+    matrices = matrix if isinstance(matrix, list | tuple) else [matrix]
+    titles = [titles] if isinstance(titles, str) else titles
+    if titles is not None and len(titles) != len(matrices):
+        raise ValueError(f'{len(titles)} titles for {len(matrices)} matrices')
+    matrices = [host(m).astype(float) for m in matrices]
+    for m in matrices:
+        if m.ndim != 2:
+            raise ValueError(f'a matrix has two axes, not shape {m.shape}')
+    gap = max(0.3, size)
+    deepest = max(abs(m).max() for m in matrices) or 1
+    # A title of few letters must fit above a matrix of few columns.
+    columns = [
+        max(m.shape[1] * size, 0.085 * len(titles[i]) if titles else 0)
+        for i, m in enumerate(matrices)
+    ]
+    above = 0.34 if titles else 0.04
+    width = sum(columns) + gap * (len(matrices) - 1) + 0.1
+    height = max(len(m) for m in matrices) * size + above + 0.06
+    fig = new_figure(width, height)
+    left = 0.05
+    for index, m in enumerate(matrices):
+        column = columns[index]
+        tall, wide = m.shape[0] * size, m.shape[1] * size
+        box = (
+            left + (column - wide) / 2,
+            height - above - tall - (height - above - 0.06 - tall) / 2,
+            wide,
+            tall,
+        )
+        axes = add_axes(fig, *box)
+        _draw_matrix(axes, m, deepest, digits, size)
+        if titles:
+            axes.set_title(titles[index], fontsize=11, pad=5)
+        left += column + gap
+    show(fig, alt)
+
+
+def _draw_matrix(axes, values, deepest, digits, size):
+    """Draw values from -deepest to deepest as squares, digits in them."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colors = LinearSegmentedColormap.from_list(
+        'signs', ['#b34700', '#f3b58a', '#ffffff', '#9cc7e6', '#00588c']
+    )
+    height, width = values.shape
+    axes.pcolormesh(
+        values,
+        cmap=colors,
+        vmin=-deepest,
+        vmax=deepest,
+        edgecolors='#c8c8c8',
+        linewidth=min(0.7, 2 * size),
+    )
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color('#777777')
+    axes.patch.set_clip_on(False)
+    if not digits:
+        return
+    texts = [
+        [f'{v:.{digits}g}'.replace('-', '\N{MINUS SIGN}') for v in row]
+        for row in values
+    ]
+    longest = max(len(text) for r in texts for text in r)
+    fontsize = min(12, 72 * size * min(0.42, 1.45 / longest))
+    for row in range(height):
+        for col in range(width):
+            value = values[row, col]
+            axes.text(
+                col + 0.5,
+                row + 0.54,
+                texts[row][col],
+                ha='center',
+                va='center',
+                fontsize=fontsize,
+                color='#767676'
+                if value == 0
+                else ('white' if abs(value) > 0.7 * deepest else 'black'),
+            )

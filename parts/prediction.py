@@ -1,0 +1,286 @@
+"""The classes of a photo of any size, and of a whole data set."""
+
+import itertools
+import math
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+from parts.batches import normalize
+from parts.devices import devices_of
+from parts.images import MEAN_COLOR, host, pad_to, read_image, to_rgb
+from parts.metric import SegmentationMetric
+
+import mxnet as mx
+import numpy as onp
+from mxnet import np
+from PIL import Image
+
+_STRIDE = 32  # the nets of the book see a picture in steps of 32 pixels
+
+
+def predict(net, image, device=None, tile=960, overlap=32):
+    """Segment a photo of any size: uint8 (height, width), class indices.
+
+    `image`: a path, a Pillow image, or an array: uint8 or float from 0 to 1,
+    (height, width) grey or (height, width, 3 or 4). Grey and transparent
+    photos are converted, rotated ones (EXIF) set upright first.
+    `net` maps a normalised batch (N, 3, h, w) to scores (N, classes, h, w),
+    sides divisible by 32; its device is taken unless one is named.
+
+    The photo is padded with the mean colour to a multiple of 32. Up to
+    2 · `tile`² pixels go through the net whole. A larger photo is cut into
+    equal tiles of at most `tile`² pixels, two of which go through the net at
+    once. They overlap by at least `overlap` pixels; where they do, their
+    scores are averaged, those near a tile's border counting less, before the
+    argmax. Memory grows with `tile` squared, hardly with the photo.
+    """
+    if tile % _STRIDE or overlap % _STRIDE or not 0 <= overlap < tile:
+        raise ValueError(
+            f'tile={tile} and overlap={overlap} must be multiples of '
+            f'{_STRIDE}, the overlap smaller'
+        )
+    photo = _as_photo(image)
+    device = device or devices_of(net)[0]
+    height, width = photo.shape[:2]
+    if round_up(height) * round_up(width) <= 2 * tile**2:
+        return argmax(_padded_scores(net, photo, device))[:height, :width]
+    tops, tile_height, lefts, tile_width = _tiles(height, width, tile, overlap)
+    corners = list(itertools.product(tops, lefts))
+
+    def begin(pair):
+        photos = [
+            pad_to(
+                photo[top : top + tile_height, left : left + tile_width],
+                tile_height,
+                tile_width,
+                MEAN_COLOR,
+            )
+            for top, left in pair
+        ]
+        return _scores(net, onp.stack(photos), device)
+
+    # Two at once: each of two cores then works on a tile of its own. None is
+    # begun ahead on a CPU, whose cores the joining of tiles needs, too.
+    pairs = _ahead(
+        (begin(corners[i : i + 2]) for i in range(0, len(corners), 2)),
+        count=0 if device.device_type == 'cpu' else 1,
+    )
+    weights = onp.outer(
+        _weights(tile_height, overlap), _weights(tile_width, overlap)
+    )
+    joined = _join(map(_read_only, pairs), tops, lefts, weights)
+    label = onp.empty(
+        (tops[-1] + tile_height, lefts[-1] + tile_width), dtype='uint8'
+    )
+
+    def decide(place_and_scores):
+        place, scores = place_and_scores
+        label[place] = argmax(scores)[:, : label[place].shape[1]]
+
+    # Two other threads decide while this one joins. All is done before the
+    # next pair begins, which needs the cores and the memory.
+    with ThreadPoolExecutor(2) as others:
+        for _ in range(0, len(corners), 2):
+            list(others.map(decide, itertools.islice(joined, 2)))
+    return label[:height, :width]
+
+
+def evaluate(net, dataset, num_classes=None, devices=None):
+    """Predict every whole image of a data set: a SegmentationMetric.
+
+    `dataset[i]` is a photo, uint8 (height, width, 3), and its label, uint8
+    (height, width). `num_classes`: of the metric, default as many as the net
+    has scores for. The images are spread over the devices (default: those of
+    the net).
+    """
+    if not len(dataset):
+        raise ValueError('there is no image to evaluate a net on')
+    devices = devices or devices_of(net)
+    metric = None
+
+    def labels_and_scores():
+        for i in range(len(dataset)):
+            photo, label = dataset[i]
+            device = devices[i % len(devices)]
+            yield label, _padded_scores(net, photo, device)
+
+    for label, scores in _ahead(labels_and_scores(), len(devices)):
+        height, width = label.shape
+        if metric is None:
+            metric = SegmentationMetric(num_classes or len(scores))
+        metric.update(label, argmax(scores)[:height, :width])
+    return metric
+
+
+def _as_photo(image):
+    """Turn whatever stands for a photo into uint8 (height, width, 3)."""
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(image)
+    if isinstance(image, Image.Image):
+        return onp.asarray(to_rgb(image))
+    pixels = host(image)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if (
+        pixels.ndim not in (2, 3)
+        or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4))
+        or pixels.size == 0
+    ):
+        raise ValueError(
+            'a photo is an array (height, width), (height, width, 3) or '
+            f'(height, width, 4), not {pixels.shape}'
+        )
+    if pixels.dtype.kind == 'f':
+        if not (pixels.min() >= 0 and pixels.max() <= 1):
+            raise ValueError('a photo of floats has values from 0 to 1')
+        pixels = (pixels * 255).round().astype('uint8')
+    if pixels.dtype != onp.uint8:
+        raise ValueError(f'a photo is uint8 or float, not {pixels.dtype}')
+    return onp.asarray(to_rgb(Image.fromarray(pixels)))
+
+
+def _tiles(height, width, tile, overlap):
+    """Cover a photo by equal tiles of at most `tile` squared pixels.
+
+    Returns where rows of tiles start and their height, where columns start
+    and their width: of all ways to cut, the one with the fewest pixels to
+    compute, a border included, so that seams count without overlap, too.
+    Everything is a multiple of the stride, so that the net sees a tile as it
+    would see the same place in the whole picture.
+    """
+    tile, overlap = tile // _STRIDE, overlap // _STRIDE
+    lengths = [round_up(side) // _STRIDE for side in (height, width)]
+
+    def cuts(length):
+        """Sizes of tiles, each with the fewest that cover the length."""
+        fewest = {}
+        for count in range(1, max(length - overlap, 1) + 1):
+            size = math.ceil((length + (count - 1) * overlap) / count)
+            fewest.setdefault(size, count)
+        return fewest.items()
+
+    ways = itertools.product(*map(cuts, lengths))
+    best = min(
+        (way for way in ways if math.prod(size for size, _ in way) <= tile**2),
+        key=lambda way: math.prod((size + 1) * count for size, count in way),
+    )
+    starts_and_size = []
+    for length, (size, count) in zip(lengths, best, strict=True):
+        room, gaps = length - size, max(count - 1, 1)
+        starts = [i * room // gaps * _STRIDE for i in range(count)]
+        starts_and_size += [starts, size * _STRIDE]
+    return starts_and_size
+
+
+def round_up(side):
+    """Round up to a multiple of the stride."""
+    return math.ceil(side / _STRIDE) * _STRIDE
+
+
+def _weights(size, overlap):
+    """How much scores count along a tile: less where the net sees less."""
+    place = onp.arange(1, size + 1, dtype='float32')
+    return onp.minimum(onp.minimum(place, place[::-1]) / (overlap + 1), 1)
+
+
+def _join(batches, tops, lefts, weights):
+    """Add to each tile the scores of tiles before it, where they overlap.
+
+    `batches`: scores (tiles, classes, *weights.shape), row by row, of a tile
+    at each of `tops` and `lefts`; in sums they count as much as `weights`
+    say. Yields for each tile what no later one touches, as two slices of the
+    photo, and the sums: rows as wide as the tile, which begin there.
+    """
+    height, width = weights.shape
+    tiles = itertools.chain.from_iterable(batches)
+    downs = onp.diff(tops, append=tops[-1] + height)
+    acrosses = onp.diff(lefts, append=lefts[-1] + width)
+    above = [None] * len(lefts)  # what tiles hand on to those below them
+    for top, down in zip(tops, downs, strict=True):
+        beside = None  # what a tile hands on to the one on its right
+        for column, left in enumerate(lefts):
+            scores = next(tiles) * weights
+            if left:
+                scores[:, :, : beside.shape[2]] += beside
+            across = acrosses[column]
+            beside = scores[:, :, across:].copy()
+            if top:
+                scores[:, : above[column].shape[1]] += above[column]
+            above[column] = scores[:, down:].copy()
+            place = slice(top, top + down), slice(left, left + across)
+            yield place, scores[:, :down]
+            del scores  # The next pair needs the memory.
+
+
+def _padded_scores(net, photo, device):
+    """Scores of a photo of any size, padded to multiples of the stride."""
+    h, w = (round_up(side) for side in photo.shape[:2])
+    return _scores(net, pad_to(photo, h, w, MEAN_COLOR)[None], device)[0]
+
+
+def _scores(net, pixels, device):
+    """Scores of photos, float32 (N, classes, height, width), on the device.
+
+    `pixels`: uint8 (N, height, width, 3), sides divisible by 32.
+    """
+    batch = np.array(pixels, dtype='uint8').as_in_ctx(device)
+    return net(normalize(batch))
+
+
+def _read_only(array):
+    """Return an MXNet array as a NumPy array, if possible without a copy.
+
+    Not possible on a GPU, and where oneDNN keeps an order of its own.
+    """
+    array.wait_to_read()  # What went wrong in MXNet is told only once: here.
+    if array.ctx.device_type != 'cpu':
+        return array.asnumpy()
+    try:
+        return onp.from_dlpack(_Exchange(array))
+    except mx.MXNetError:
+        return array.asnumpy()
+
+
+class _Exchange:
+    """What NumPy asks of an array whose memory it is to share."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, stream=None):
+        return self.array.as_nd_ndarray().to_dlpack_for_read()
+
+    def __dlpack_device__(self):
+        return 1, 0  # a CPU's memory
+
+
+def _ahead(items, count=1):
+    """Begin `count` items more before one is used: MXNet works meanwhile."""
+    items = iter(items)
+    begun = deque(itertools.islice(items, count))
+    while True:
+        begun.extend(itertools.islice(items, 1))
+        if not begun:
+            return
+        yield begun.popleft()  # and nothing here keeps its memory
+
+
+def argmax(scores):
+    """The class with the highest score: uint8 (height, width).
+
+    `scores`: (classes, height, width). Goes through memory in its order, one
+    class after the other; `argmax` jumps, and takes several times as long.
+    """
+    if hasattr(scores, 'ctx'):
+        if scores.ctx.device_type != 'cpu':
+            return scores.argmax(axis=0).astype('uint8').asnumpy()
+        scores = _read_only(scores)
+    highest = scores[0].copy()
+    label = onp.zeros(highest.shape, dtype='uint8')
+    for index in range(1, len(scores)):
+        higher = scores[index] > highest
+        # Later classes have higher numbers; so the maximum is the last one.
+        onp.maximum(label, higher * onp.uint8(index), out=label)
+        onp.maximum(highest, scores[index], out=highest)
+    return label

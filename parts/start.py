@@ -1,0 +1,99 @@
+"""What a process needs before MXNet is imported, and right after.
+
+`parts/__init__.py` imports this room before any other, so every way into the
+book's code leads through here.
+"""
+
+import ctypes
+import glob
+import importlib.metadata
+import os
+import random
+import sys
+import warnings
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]  # the folder of utils.py
+
+
+def physical_cores():
+    """Count the physical cores this process may use."""
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        topology = f'/sys/devices/system/cpu/cpu{cpu}/topology/'
+        try:
+            cores.add(Path(topology, 'thread_siblings_list').read_text())
+        except OSError:  # no such table on this machine: count every thread
+            cores.add(cpu)
+    return len(cores)
+
+
+def _use_all_cores():
+    """Make MXNet use every physical core; by itself it uses half of them.
+
+    It reads OMP_NUM_THREADS once, when it is imported.
+    """
+    if 'OMP_NUM_THREADS' in os.environ:
+        return
+    cores = physical_cores()
+    if 'mxnet' in sys.modules and cores > 1:
+        warnings.warn(
+            'MXNet was imported before utils and uses half of the cores: '
+            f'import utils first, or set OMP_NUM_THREADS={cores} and restart',
+            stacklevel=5,  # of whoever imports utils
+        )
+    os.environ['OMP_NUM_THREADS'] = str(cores)
+
+
+def _load_cuda_libraries():
+    """Load the CUDA libraries that pip put where no loader looks.
+
+    Only for the GPU build (mxnet-cu112); without it, nothing happens.
+    """
+    try:
+        importlib.metadata.distribution('mxnet-cu112')
+    except importlib.metadata.PackageNotFoundError:
+        return
+    # Each library after those that it needs itself.
+    names = 'cudart nvToolsExt nvrtc cublasLt cublas cudnn cufft curand'
+    for name in (names + ' cusparse cusolver nccl').split():
+        for folder in sys.path:
+            pattern = f'{glob.escape(folder)}/nvidia/*/lib/lib{name}.so.*'
+            for path in sorted(glob.glob(pattern))[:1]:
+                ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+
+
+def _keep_memory():
+    """Let large blocks be used again; by itself glibc gives them back.
+
+    On a CPU, MXNet asks for the memory of every array anew, and the kernel
+    would clear each of its pages: that takes longer than many a layer.
+    """
+    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
+    if mallopt:  # glibc; the numbers are those of its malloc.h
+        mallopt(-4, 0)  # M_MMAP_MAX: no block outside of the heap
+        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: the heap does not shrink
+        mallopt(-8, 1)  # M_ARENA_MAX: one heap for all threads
+
+
+_use_all_cores()
+_keep_memory()
+# By itself, CUDA numbers the fastest GPU first, unlike nvidia-smi.
+os.environ.setdefault('CUDA_DEVICE_ORDER', 'PCI_BUS_ID')
+_load_cuda_libraries()
+
+import mxnet as mx
+import numpy as onp
+from mxnet import npx
+
+npx.set_np()
+# A process that forks while MXNet still works on a batch could wait forever.
+os.register_at_fork(before=npx.waitall)
+ON_MXNET1 = mx.__version__.startswith('1.')
+
+
+def set_seed(seed):
+    """Seed Python's, NumPy's and MXNet's generators with one integer."""
+    random.seed(seed)
+    onp.random.seed(seed)
+    mx.random.seed(seed)
