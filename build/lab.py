@@ -17,6 +17,7 @@ from pathlib import Path
 
 import book
 import exercises
+import reach
 import readable
 import run_chapters
 
@@ -48,7 +49,7 @@ def notebook_of(root, page, found):
 def meanings(notebook):
     """Return what a notebook's code says, cell by cell."""
     cells = book.code_cells(notebook)
-    return [run_chapters.meaning(cell.source) for cell in cells]
+    return [reach.meaning(cell.source) for cell in cells]
 
 
 def student_notebook(root, page, found):

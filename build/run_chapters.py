@@ -2,19 +2,17 @@
 
 Usage: python build/run_chapters.py [NAME ...], such as `data` or `fcn`.
 
-What decides is content, not time: a chapter's code, what it uses of utils.py,
-segbook.py and checks/, the data set and the installed packages. Their digest
+What decides is content, not time: a chapter's code, the definitions that it
+reaches (see reach.py), the data set and the installed packages. Their digest
 is kept in each executed notebook. If only prose changed, the new prose takes
 over the stored outputs. d2lbook finds the notebooks newer than the chapters,
 and so only converts them.
 """
 
-import ast
 import asyncio
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from pathlib import Path
 import blemishes
 import book
 import exercises
+import reach
 import save
 
 import nbformat
@@ -38,6 +37,8 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 # Raise it when a change of this file makes the stored outputs obsolete.
 FORMAT = 1
+# What makes data and weights when they are first asked for.
+SOURCES = 'voc_root', 'backbone_file'
 # Fewer threads leave a training chapter slow; more than this gain little.
 THREADS_A_CHAPTER = 4
 
@@ -50,41 +51,6 @@ class Failure(Exception):
 def digest(*parts):
     """Sum up texts and numbers in one short word."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
-
-
-def meaning(code):
-    """Return code without its comments and spacing, as far as it is Python."""
-    try:
-        return ast.dump(ast.parse(code))
-    except SyntaxError:  # %magic
-        return code
-
-
-def modules_of(code):
-    """Return the names of the modules that a chapter's cells import."""
-    found = re.findall(r'^\s*(?:from|import)\s+(\w+)', code, re.MULTILINE)
-    return set(found)
-
-
-def borrowed(code, module):
-    """Return the definitions of segbook.py that code uses, with theirs.
-
-    A chapter's own definitions are in there only if it borrows them back.
-    """
-    known = {
-        name: node
-        for node in ast.parse(module).body
-        for name in save.names_bound_by(node)
-    }
-    if re.search(r'from\s+segbook\b|segbook(?!\.\w)(?!$)', code, re.MULTILINE):
-        return module  # used in a way that we cannot follow
-    waiting, taken = set(re.findall(r'\bsegbook\.(\w+)', code)), {}
-    while waiting:
-        name = waiting.pop()
-        if name in known and name not in taken:
-            taken[name] = ast.dump(known[name])
-            waiting |= save.names_in(known[name])
-    return sorted(taken.items())
 
 
 def packages():
@@ -129,9 +95,9 @@ def _folders(place):
     return sorted(path for path in place.iterdir() if path.is_dir())
 
 
-def code_of(notebook):
-    """Return the code of all cells."""
-    return '\n'.join(cell.source for cell in book.code_cells(notebook))
+def cells_of(notebook):
+    """Return the code of each cell."""
+    return [cell.source for cell in book.code_cells(notebook)]
 
 
 class Keys:
@@ -140,42 +106,23 @@ class Keys:
     def __init__(self, root):
         self.surroundings = [FORMAT, packages()]
         self.data = data_set(root)
-        self.modules = {
-            path.stem: path.read_text(encoding='utf-8')
-            for path in (root / 'utils.py', root / save.TARGET)
-            if path.exists()
-        }
-        self.checks = {
-            path.stem: path.read_text(encoding='utf-8')
-            for path in sorted(root.glob('checks/*.py'))
-        }
-
-    def checks_of(self, code):
-        """Return the code of the checks that code imports."""
-        names = set(re.findall(r'from\s+checks\s+import\s+(\w+)', code))
-        if 'checks' not in modules_of(code):
-            return ''
-        names = names & set(self.checks) or set(self.checks)
-        return '\n'.join(
-            self.checks[name] for name in ['__init__', *sorted(names)]
-        )
+        self.code = reach.Book(root)
 
     def of(self, page):
         """Return the key of a page, read from its Markdown file."""
-        cells = [cell.source for cell in book.code_cells(page)]
+        cells = cells_of(page)
         if not cells:
             return digest(FORMAT)
-        code = code_of(page)
-        rests_on = [*self.surroundings, *map(meaning, cells)]
-        if checks := self.checks_of(code):
-            rests_on.append(meaning(checks))
-            code = f'{code}\n{checks}'
-        imported = modules_of(code)
-        if 'segbook' in imported and 'segbook' in self.modules:
-            rests_on.append(borrowed(code, self.modules['segbook']))
-        if imported & {'utils', 'segbook'} and 'utils' in self.modules:
-            rests_on += [meaning(self.modules['utils']), self.data]
+        rests_on = [*self.surroundings, *map(reach.meaning, cells)]
+        rests_on.append(sorted(self.code.reached_by(cells).items()))
+        if self.sources_of(page):
+            rests_on.append(self.data)
         return digest(*rests_on)
+
+    def sources_of(self, page):
+        """Return which of SOURCES a page's code reaches."""
+        reached = self.code.reached_by(cells_of(page))
+        return {name for name in SOURCES if f'parts.sources.{name}' in reached}
 
 
 # ------------------------------------------------------- Stored notebooks
@@ -334,12 +281,10 @@ print(os.environ.get('OMP_NUM_THREADS', '1'))
 """
 
 
-def prepare(root, scratch, code):
-    """Make the data, weights and caches for code; return how many cores."""
+def prepare(root, scratch, needed):
+    """Make the data, weights and caches needed; return how many cores."""
     if not (root / 'utils.py').exists():
         return os.cpu_count()
-    makers = {'voc_root': 'utils.voc_root', 'backbone_file': 'backbone'}
-    needed = [make for make, sign in makers.items() if sign in code]
     environment = kernel_environment(root, scratch, '')
     if 'OMP_NUM_THREADS' in os.environ:
         environment['OMP_NUM_THREADS'] = os.environ['OMP_NUM_THREADS']
@@ -363,9 +308,9 @@ async def execute_all(root, todo, scratch):
     too, one after the other. They go in the order of the book: a later one
     may go on with what an earlier one saved.
     """
-    code = '\n'.join(map(code_of, todo.values()))
-    code += Keys(root).checks_of(code)
-    cores = prepare(root, scratch, code)
+    find = Keys(root)
+    needed = sorted(set().union(*map(find.sources_of, todo.values())))
+    cores = prepare(root, scratch, needed)
     alone = cores < 2 * THREADS_A_CHAPTER or shutil.which('nvidia-smi')
     workers = 1 if alone else min(cores // THREADS_A_CHAPTER, len(todo))
     environment = kernel_environment(root, scratch, max(1, cores // workers))

@@ -41,10 +41,15 @@ def names_bound_by(node):
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return {node.name}
     if isinstance(node, ast.Assign):
-        return {name for target in node.targets for name in names_in(target)}
-    if isinstance(node, ast.AnnAssign):
-        return names_in(node.target)
-    return set()
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+        targets = [node.target]
+    else:
+        return set()
+    names = set().union(*map(names_in, targets))
+    inside = ast.Attribute | ast.Subscript  # a part of something else
+    parts = [part for target in targets for part in ast.walk(target)]
+    return set() if any(isinstance(p, inside) for p in parts) else names
 
 
 def comments_of(source):

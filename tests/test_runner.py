@@ -26,7 +26,9 @@ CONFIG = '[build]\nnotebooks = index.md chapters/*.md\n'
 CONFIG += '[pdf]\nbibfile = ../../none.bib\n'
 INDEX = '# Tiny\n\n```toc\n:numbered:\n\n'
 INDEX += 'chapters/one\nchapters/two\nchapters/three\n```\n'
-UTILS = 'def double(x):\n    return 2 * x\n'
+UTILS = 'from parts.sources import voc_root\n'
+UTILS += 'def double(x):\n    return 2 * x\n'
+SOURCES = 'def voc_root():\n    pass\n'
 ONE = """# One
 :label:`ch_one`
 
@@ -40,6 +42,7 @@ def four():  #@save
     return utils.double(2)
 
 
+utils.voc_root()
 four()
 ```
 """
@@ -80,6 +83,8 @@ def write_tiny(folder, root):
     (folder / 'config.ini').write_text(CONFIG)
     (folder / 'index.md').write_text(INDEX)
     (folder / 'utils.py').write_text(UTILS)
+    (folder / 'parts').mkdir()
+    (folder / 'parts' / 'sources.py').write_text(SOURCES)
     (folder / 'none.bib').touch()
     for name, text in PAGES.items():
         (folder / 'chapters' / f'{name}.md').write_text(text)
@@ -186,11 +191,13 @@ def test_only_what_changed_in_content_runs(finished):
     assert outdated(finished) == ['one', 'two']
 
 
-def test_data_and_packages_count_too(finished, monkeypatch, tmp_path):
+def test_data_count_for_those_who_ask_and_packages_for_all(
+    finished, monkeypatch, tmp_path
+):
     photos = tmp_path / 'JPEGImages'
     photos.mkdir()
     monkeypatch.setenv('VOC_ROOT', str(tmp_path))
-    assert outdated(finished) == ['one', 'two']
+    assert outdated(finished) == ['one']
     before = run_chapters.data_set(finished)
     (photos / 'a.jpg').write_text('new')
     assert run_chapters.data_set(finished) != before
@@ -198,7 +205,7 @@ def test_data_and_packages_count_too(finished, monkeypatch, tmp_path):
     assert outdated(finished) == []
 
     (finished / 'build' / 'scenes.py').write_text('other scenes')
-    assert outdated(finished) == ['one', 'two']
+    assert outdated(finished) == ['one']
     monkeypatch.setattr(run_chapters, 'packages', lambda: ['other'])
     assert outdated(finished) == ['one', 'three', 'two']
 
