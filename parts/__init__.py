@@ -8,8 +8,6 @@ A room imports only from rooms on floors below its own:
 1  images nets canvas
 0  start
 
-A name without an underscore is for other rooms; tests/test_rooms.py checks
-all of this.
+A room that imports MXNet imports `parts.start` before. A name without an
+underscore is for other rooms. tests/test_rooms.py checks all of this.
 """
-
-import parts.start  # noqa: F401  first: before a room imports MXNet

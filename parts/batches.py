@@ -1,5 +1,6 @@
 """From a data set to batches, and from a batch to what a net takes."""
 
+import parts.start  # noqa: F401  first: before MXNet
 from parts.images import RGB_MEAN, RGB_STD
 
 import mxnet as mx

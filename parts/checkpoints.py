@@ -6,6 +6,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import parts.start  # noqa: F401  first: before MXNet
 from parts.images import VOID
 
 import mxnet as mx

@@ -4,6 +4,7 @@ import math
 import os
 from contextlib import contextmanager
 
+import parts.start  # noqa: F401  first: before MXNet
 from parts.devices import devices_of
 from parts.nets import blocks, trained
 

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
+import parts.start  # noqa: F401  first: before MXNet
 from parts.batches import normalize
 from parts.devices import devices_of
 from parts.images import MEAN_COLOR, host, pad_to, read_image, to_rgb

@@ -1,7 +1,6 @@
 """What a process needs before MXNet is imported, and right after.
 
-`parts/__init__.py` imports this room before any other, so every way into the
-book's code leads through here.
+Every room that imports MXNet imports this one first.
 """
 
 import ctypes

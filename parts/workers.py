@@ -4,6 +4,7 @@ import ctypes
 import os
 from pathlib import Path
 
+import parts.start  # noqa: F401  first: before MXNet
 from parts.batches import normalized
 from parts.images import host
 from parts.nets import lay_out_anew
