@@ -1,4 +1,4 @@
-"""The book's own code, measured: what chapter 4 and utils.py do.
+"""The book's own code, measured: what chapter 4, utils.py and parts/ do.
 
 Besides the works that bench.py compares (train, infer, loader) there are
 those that it measures in the book alone (evaluation, tiled, batch, profile),

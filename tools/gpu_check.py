@@ -88,7 +88,7 @@ def missing(libraries, folder):
     """Return {library: [what it needs and does not find]}.
 
     A library finds those of its package, of the system, those in `folder`,
-    and the CUDA libraries, which utils.py loads in advance.
+    and the CUDA libraries, which parts/start.py loads in advance.
     """
     places = sorted({str(path.parent) for path in libraries})
     found = {}
