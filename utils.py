@@ -3,23 +3,25 @@
 Nothing here is taught line by line; what a chapter teaches stands in the
 chapter. Where what lives:
 
-start        the seed of all generators
+start        what MXNet needs before it is imported; the seed
 images       photos and labels as arrays and files; the ids of a split
-nets         frozen batch normalisation, scores with classes last
+nets         the blocks and parameters of a net; scores with classes last
+canvas       how a drawing gets under a cell
 devices      the GPUs that work, or the CPU; the doctor
 batches      a data set in batches; photos as a net takes them
 metric       the confusion matrix and its four figures
 pictures     grids of images, overlays, curves, bars, matrices
-checkpoints  a net and its classes as a file
+precision    training in half precision
+checkpoints  a net, or a training, as a file
 labelme      the shapes that labelme writes
 sources      where data sets and pretrained weights come from
 own_data     from folders of photos and labels to a data set
 prediction   the classes of a photo, of a whole data set
+workers      processes that train one net together
 memory       how much training needs
+report       what is seen of a training
 controls     pictures that a reader can move
 utils        the trainer
-
-and, for the trainer alone, canvas, precision, workers and report.
 """
 
 import math
