@@ -12,7 +12,9 @@ from pathlib import Path
 
 import segbook
 import utils
+from parts import sources
 
+import mxnet as mx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -244,7 +246,7 @@ def test_a_process_can_fork_while_mxnet_works_on_a_batch():
 
 
 def test_batches_normalize_to_the_formula(voc):
-    images = utils.np.array(all_batches(voc, 0, 1)[0][0], dtype='uint8')
+    images = mx.np.array(all_batches(voc, 0, 1)[0][0], dtype='uint8')
     expected = (images.asnumpy() / 255.0 - [0.485, 0.456, 0.406]) / [
         0.229,
         0.224,
@@ -617,12 +619,12 @@ def test_something_is_made_once_by_two_at_the_same_time(tmp_path, monkeypatch):
         'target = pathlib.Path(sys.argv[1])\n'
         'target.open("x").write("made")\n'  # fails if it is there already
     )
-    monkeypatch.setattr(utils, 'HERE', tmp_path)
-    monkeypatch.setattr(utils, 'DATA', tmp_path / 'data')
+    monkeypatch.setattr(sources, 'HERE', tmp_path)
+    monkeypatch.setattr(sources, 'DATA', tmp_path / 'data')
     made = []
     threads = [
         threading.Thread(
-            target=lambda: made.append(utils._made_by('slow.py', '.txt'))
+            target=lambda: made.append(sources._made_by('slow.py', '.txt'))
         )
         for _ in range(3)
     ]
@@ -635,7 +637,7 @@ def test_something_is_made_once_by_two_at_the_same_time(tmp_path, monkeypatch):
     (tmp_path / 'build' / 'slow.py').write_text(
         'import pathlib, sys; pathlib.Path(sys.argv[1]).write_text("new")'
     )
-    assert utils._made_by('slow.py', '.txt').read_text() == 'new'
+    assert sources._made_by('slow.py', '.txt').read_text() == 'new'
 
 
 def test_a_large_data_set_opens_at_once(tmp_path):

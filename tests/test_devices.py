@@ -7,12 +7,14 @@ import warnings
 from pathlib import Path
 
 import utils
+from parts import devices, sources
+from parts.start import physical_cores
 from support import script
 
 import mxnet as mx
 import numpy as onp
 import pytest
-from mxnet import np
+from mxnet import np, npx
 
 ROOT = Path(utils.__file__).parent
 
@@ -68,12 +70,10 @@ def test_a_number_of_threads_that_was_set_is_kept():
     assert printed == '1'
 
 
-@pytest.mark.skipif(
-    utils._physical_cores() == 1, reason='one core: nothing to lose'
-)
+@pytest.mark.skipif(physical_cores() == 1, reason='one core: nothing to lose')
 def test_mxnet_imported_first_says_what_to_set():
     _, errors = run('import mxnet, utils')
-    assert f'OMP_NUM_THREADS={utils._physical_cores()}' in errors
+    assert f'OMP_NUM_THREADS={physical_cores()}' in errors
 
 
 def test_set_seed_repeats_every_generator():
@@ -90,10 +90,10 @@ def test_set_seed_repeats_every_generator():
 def gpus(monkeypatch, installed, built_for=0, failures=None):
     """Pretend these GPUs; `failures` maps a number to why it fails."""
     failures = failures or {}
-    monkeypatch.setattr(utils, '_nvidia_gpus', lambda: installed)
-    monkeypatch.setattr(utils.npx, 'num_gpus', lambda: built_for)
+    monkeypatch.setattr(devices, '_nvidia_gpus', lambda: installed)
+    monkeypatch.setattr(npx, 'num_gpus', lambda: built_for)
     monkeypatch.setattr(
-        utils, '_works', lambda device: failures.get(device.device_id)
+        devices, 'works', lambda device: failures.get(device.device_id)
     )
 
 
@@ -157,11 +157,11 @@ def test_a_driver_that_fails_is_told_and_the_cpu_is_used(monkeypatch):
         )
 
     gpus(monkeypatch, [('Tesla T4', '7.5')])
-    monkeypatch.setattr(utils.npx, 'num_gpus', fail)
+    monkeypatch.setattr(npx, 'num_gpus', fail)
     with pytest.warns(UserWarning, match='Tesla T4.*999.*unknown error'):
         assert utils.try_all_gpus() == [mx.cpu()]
     gpus(monkeypatch, [])
-    monkeypatch.setattr(utils.npx, 'num_gpus', fail)
+    monkeypatch.setattr(npx, 'num_gpus', fail)
     with pytest.warns(UserWarning, match='^No GPU is used: .*999'):
         assert utils.try_all_gpus() == [mx.cpu()]
 
@@ -188,20 +188,20 @@ echo '1, Graphics Device, 470.57.02, 16160'"""
 def test_the_drivers_answer_is_read(tmp_path, monkeypatch):
     drive(tmp_path, monkeypatch, NEW)
     two = [('Tesla T4', '7.5'), ('NVIDIA A100-SXM4-40GB', '8.0')]
-    assert utils._nvidia_gpus() == two
+    assert devices._nvidia_gpus() == two
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '1,0')
-    assert utils._nvidia_gpus() == two[::-1]  # as CUDA numbers them
+    assert devices._nvidia_gpus() == two[::-1]  # as CUDA numbers them
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
-    assert utils._nvidia_gpus() == []
+    assert devices._nvidia_gpus() == []
     drive(tmp_path, monkeypatch, OLD)
-    assert utils._nvidia_gpus() == [
+    assert devices._nvidia_gpus() == [
         ('Tesla V100-SXM2-16GB', '7.0'),
         ('Graphics Device', 'unknown'),
     ]
     with pytest.warns(UserWarning, match='capability 7.0.*gpu.txt'):
         assert utils.try_all_gpus() == [mx.cpu()]
     drive(tmp_path, monkeypatch, 'echo "NVIDIA-SMI has failed" >&2; exit 9')
-    assert utils._nvidia_gpus() == []
+    assert devices._nvidia_gpus() == []
 
 
 def test_gpus_are_numbered_as_nvidia_smi_does(monkeypatch):
@@ -213,8 +213,8 @@ def test_gpus_are_numbered_as_nvidia_smi_does(monkeypatch):
 
 
 def test_the_probe_really_runs_a_convolution():
-    assert utils._works(mx.cpu()) is None
-    assert utils._works(mx.gpu(63)) is not None
+    assert devices.works(mx.cpu()) is None
+    assert devices.works(mx.gpu(63)) is not None
 
 
 # --------------------------------------------------------------- backbone
@@ -271,7 +271,7 @@ def zoo(tmp_path, monkeypatch):
     store = mx.gluon.model_zoo.model_store
     sha1 = hashlib.sha1(path.read_bytes()).hexdigest()
     monkeypatch.setitem(store._model_sha1, 'resnet18_v2', sha1)
-    monkeypatch.setattr(utils, '_made_by', lambda *_, **__: 'built in')
+    monkeypatch.setattr(sources, '_made_by', lambda *_, **__: 'built in')
     return path, f'resnet18_v2-{sha1[:8]}'
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import doctor
 import utils
+from parts.start import physical_cores
 from support import script
 
+import mxnet as mx
 import pytest
 
 # What `nvidia-smi --query-gpu=index,name,driver_version,compute_cap,
@@ -374,7 +376,7 @@ def test_this_environment_is_examined():
     seen = doctor.examine(sys.executable)
     assert 'error' not in seen and seen['missing'] == []
     text = doctor.describe(seen)
-    assert text.startswith(f'MXNet {utils.mx.__version__} with ')
+    assert text.startswith(f'MXNet {mx.__version__} with ')
     assert text.endswith('for CPUs: works') or 'CUDA' in text
 
 
@@ -428,7 +430,7 @@ def test_memory_is_no_more_than_a_container_may_use(tmp_path, monkeypatch):
 
 
 def test_cores_are_those_that_utils_uses():
-    assert doctor.cores() == utils._physical_cores()
+    assert doctor.cores() == physical_cores()
 
 
 def test_without_a_fitting_python(machine, monkeypatch):

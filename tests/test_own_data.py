@@ -8,6 +8,7 @@ from pathlib import Path
 
 import segbook
 import utils
+from parts import own_data
 
 import numpy as onp
 import pytest
@@ -633,8 +634,8 @@ def test_an_interruption_leaves_the_old_set(own, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return save(*arguments)
 
-    save = utils.save_label
-    monkeypatch.setattr(utils, 'save_label', fails_later)
+    save = own_data.save_label
+    monkeypatch.setattr(own_data, 'save_label', fails_later)
     with pytest.raises(KeyboardInterrupt):
         make(own, target)
     assert contents(target) == before

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import utils
+from parts import pictures
+from parts.canvas import render
 
 import numpy
 import pytest
@@ -20,13 +22,13 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def shown(monkeypatch):
     """Collect (bytes, alternative text, is it a photo) of what is shown."""
-    pictures = []
+    found = []
 
     def show(fig, alt, photo=False):
-        pictures.append((utils._render(fig, alt, photo), alt, photo))
+        found.append((render(fig, alt, photo), alt, photo))
 
-    monkeypatch.setattr(utils, '_show', show)
-    return pictures
+    monkeypatch.setattr(pictures, 'show', show)
+    return found
 
 
 def texts(svg):
@@ -152,7 +154,7 @@ def test_save_overlay_writes_all_or_nothing(tmp_path, monkeypatch):
             b'A photo under its label: ship 100.0%.'
         )
     before = path.read_bytes()
-    monkeypatch.setattr(utils, '_render', lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(pictures, 'render', lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         utils.save_overlay(path, photo, numpy.ones((20, 30), int), TABLE)
     assert path.read_bytes() == before

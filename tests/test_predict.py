@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import utils
+from parts import nets, prediction
+from parts.images import host
 
 import mxnet as mx
 import numpy as onp
@@ -70,7 +72,7 @@ def test_any_size_gives_a_label_of_that_size(net, size):
 def test_tiles_equal_the_whole_away_from_their_borders(net):
     image = photo(230, 300)
     whole = utils.predict(net, image)
-    tops, height, lefts, width = utils._tiles(230, 300, 96, 32)
+    tops, height, lefts, width = prediction._tiles(230, 300, 96, 32)
     sees = onp.zeros(image.shape[:2], dtype=bool)
     borders = onp.zeros(image.shape[:2], dtype=bool)
     for top in tops:
@@ -94,7 +96,7 @@ def test_tiles_equal_the_whole_away_from_their_borders(net):
 def test_tiles_cover_every_size(tile, overlap):
     lengths = [1, 32, 33, 95, 97, 160, 500, 765, 769, 1504, 1537, 4000, 6000]
     for height, width in itertools.product(lengths, lengths):
-        tops, tile_height, lefts, tile_width = utils._tiles(
+        tops, tile_height, lefts, tile_width = prediction._tiles(
             height, width, tile, overlap
         )
         assert tile_height * tile_width <= tile**2
@@ -104,7 +106,7 @@ def test_tiles_cover_every_size(tile, overlap):
         ):
             assert size % 32 == 0 and all(start % 32 == 0 for start in starts)
             assert starts[0] == 0
-            assert starts[-1] + size == utils._up(length)
+            assert starts[-1] + size == prediction.round_up(length)
             for a, b in zip(starts, starts[1:], strict=False):
                 assert 0 < b - a <= size - overlap
 
@@ -126,7 +128,7 @@ def test_of_all_ways_to_cut_the_one_with_fewest_pixels_is_taken(overlap):
             for columns in range(1, width + 1)
             if size(height, rows) * size(width, columns) <= 3 * 3
         )
-        tops, tile_height, lefts, tile_width = utils._tiles(
+        tops, tile_height, lefts, tile_width = prediction._tiles(
             32 * height, 32 * width, 96, 32 * overlap
         )
         cells = (tile_height // 32 + 1) * (tile_width // 32 + 1)
@@ -135,7 +137,7 @@ def test_of_all_ways_to_cut_the_one_with_fewest_pixels_is_taken(overlap):
 
 def test_few_pixels_of_a_large_photo_are_computed_twice():
     options = inspect.signature(utils.predict).parameters
-    tops, tile_height, lefts, tile_width = utils._tiles(
+    tops, tile_height, lefts, tile_width = prediction._tiles(
         4000, 6000, options['tile'].default, options['overlap'].default
     )
     computed = len(tops) * tile_height * len(lefts) * tile_width
@@ -147,9 +149,9 @@ def test_the_argmax_is_numpys():
     rng = onp.random.default_rng(0)
     scores = rng.integers(4, size=(9, 13, 17)).astype('float32')
     for same in (scores, np.array(scores), scores[:, 2:, 3:-1]):
-        label = utils._argmax(same)
+        label = prediction.argmax(same)
         assert label.dtype == onp.uint8
-        assert (label == utils._host(same).argmax(axis=0)).all()
+        assert (label == host(same).argmax(axis=0)).all()
 
 
 @pytest.mark.parametrize('channels', [5, 16])
@@ -159,8 +161,8 @@ def test_numpy_reads_mxnets_memory(channels):
     layer.initialize()
     scores = layer(utils.normalize(np.array(photo(64, 96)[None], 'uint8')))
     expected = scores.asnumpy()
-    same = utils._read_only(scores)
-    again = utils._read_only(scores[0])
+    same = prediction._read_only(scores)
+    again = prediction._read_only(scores[0])
     assert (same == expected).all() and (again == expected[0]).all()
     assert same.flags.owndata == (channels == 16)  # else it is MXNet's
     # The memory stays, though the array is gone and others come.
@@ -196,7 +198,7 @@ def test_where_many_tiles_meet_all_are_averaged(size, tile, overlap):
     image = onp.zeros((*size, 3), dtype='uint8')
     label = utils.predict(net, image, mx.cpu(), tile=tile, overlap=overlap)
     # The same, with one array as large as the photo.
-    tops, height, lefts, width = utils._tiles(*size, tile, overlap)
+    tops, height, lefts, width = prediction._tiles(*size, tile, overlap)
     weights = onp.outer(
         *(
             [min(i + 1, n - i, overlap + 1) / (overlap + 1) for i in range(n)]
@@ -224,7 +226,7 @@ def test_scores_are_averaged_before_the_argmax():
             scores[i, 1 if first else 0] = 1 if first else 9
         return scores
 
-    assert utils._tiles(32, 320, 64, 32) == [[0], 32, [0, 96, 192], 128]
+    assert prediction._tiles(32, 320, 64, 32) == [[0], 32, [0, 96, 192], 128]
     image = onp.zeros((32, 320, 3), dtype='uint8')
     image[:, 96:] = 255
     label = utils.predict(net, image, device=mx.cpu(), tile=64, overlap=32)
@@ -340,11 +342,11 @@ def test_evaluate_counts_every_pixel_of_whole_images(net):
         image, label = pairs[i]
         expected.update(label, by_hand(net, image))
     for devices in ([mx.cpu()], [mx.cpu(0), mx.cpu(1)]):
-        utils._move(net, devices)
+        nets.move(net, devices)
         metric = utils.evaluate(net, pairs, num_classes=5, devices=devices)
         assert abs(metric.confusion - expected.confusion).sum() <= 4
         assert metric.confusion.sum() == expected.confusion.sum()
-    utils._move(net, [mx.cpu()])
+    nets.move(net, [mx.cpu()])
 
 
 def test_memory_of_a_large_photo_stays_below_one_and_a_half_gib(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import segbook
 import utils
+from parts.checkpoints import save_checkpoint
 from tools import predict, weights
 
 import mxnet as mx
@@ -82,7 +83,7 @@ def test_params_files_have_no_names_but_vocs(net, tmp_path):
 def test_a_checkpoint_of_training_is_read(net, tmp_path):
     path = tmp_path / 'run'
     trainer = gluon.Trainer(net.collect_params(), 'sgd')
-    utils._save_checkpoint(path, net, trainer, {}, {'loss': [1.0]})
+    save_checkpoint(path, net, trainer, {}, {'loss': [1.0]})
     loaded, table, _ = predict.load_net(path)
     assert same(net, loaded) and len(table.names) == 3
 

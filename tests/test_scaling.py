@@ -7,6 +7,8 @@ from pathlib import Path
 
 import segbook
 import utils
+from parts import memory
+from parts.workers import Workers
 
 import mxnet as mx
 import numpy as onp
@@ -131,7 +133,7 @@ def test_a_kvstore_that_cannot_be_is_named(monkeypatch):
     with pytest.raises(ValueError, match="needs 'dist_sync'"):
         trained(kvstore='dist_async')
     monkeypatch.setenv('DMLC_ROLE', 'worker')
-    monkeypatch.setattr(utils._Workers, 'joined', True)
+    monkeypatch.setattr(Workers, 'joined', True)
     with pytest.raises(RuntimeError, match='once'):
         trained(kvstore='dist_sync')
 
@@ -173,19 +175,19 @@ def test_memory_is_counted_layer_by_layer():
     net.initialize()
     net.hybridize()
     net[2].weight.grad_req = 'null'
-    memory = utils.training_memory(net, (2, 3, 16, 24))
+    needs = utils.training_memory(net, (2, 3, 16, 24))
     weights = 8 * 3 * 9 + 8, 5 * 8
     outputs = 8 * 8 * 12, 5 * 8 * 12
-    assert memory['parameters'] == 4 * sum(weights)
-    assert memory['gradients'] == 4 * weights[0]
-    assert memory['optimizer'] == 2 * memory['gradients']  # Adam's two means
-    assert memory['layers'] == 2 * 2 * 4 * sum(outputs)
-    assert memory['loss'] == 2 * utils._LOSS_MAPS * 4 * outputs[1]
-    assert memory['total'] == sum(memory.values()) - memory['total']
+    assert needs['parameters'] == 4 * sum(weights)
+    assert needs['gradients'] == 4 * weights[0]
+    assert needs['optimizer'] == 2 * needs['gradients']  # Adam's two means
+    assert needs['layers'] == 2 * 2 * 4 * sum(outputs)
+    assert needs['loss'] == 2 * memory._LOSS_MAPS * 4 * outputs[1]
+    assert needs['total'] == sum(needs.values()) - needs['total']
     for momentum, states in ((0, 0), (0.9, 1)):
         params = {'momentum': momentum}
         counted = utils.training_memory(net, (2, 3, 16, 24), 'sgd', params)
-        assert counted['optimizer'] == states * memory['gradients']
+        assert counted['optimizer'] == states * needs['gradients']
     assert net._active  # the net is hybridized as before
 
 
@@ -271,14 +273,14 @@ def test_out_of_memory_says_what_fits(monkeypatch, words):
     net = nn.Conv2D(CLASSES, 1, in_channels=3)
     net.initialize()
     three = utils.training_memory(net, (3, 3, 8, 12))['total']
-    monkeypatch.setattr(utils, '_device_memory', lambda device: three + 1)
+    monkeypatch.setattr(memory, '_device_memory', lambda device: three + 1)
     with pytest.raises(MemoryError) as caught:
         train_hungry(words)
     text = str(caught.value)
     assert '8 photos of 8 x 12 at a time do not fit on cpu(0)' in text
     assert '3 fit: batch_size=3, ' in text and 'accumulate=3' in text
     train_hungry(words, accumulate=3)  # as it was told
-    monkeypatch.setattr(utils, '_device_memory', lambda device: 1)
+    monkeypatch.setattr(memory, '_device_memory', lambda device: 1)
     with pytest.raises(MemoryError, match='Not even one photo fits'):
         train_hungry(words)
 
@@ -313,11 +315,12 @@ def run_program(program):
 def test_the_scaling_of_losses_changes_no_step():
     """All but the casts, which no CPU can follow."""
     printed = run_program("""
-import test_scaling, utils
+import test_scaling
+from parts import precision
 plain = [test_scaling.trained(accumulate=n)[0] for n in (1, 2)]
-utils._refuse_cpus = lambda devices: None
+precision._refuse_cpus = lambda devices: None
 no_casts = 'target_precision_ops', 'conditional_fp32_ops', 'fp32_ops'
-utils._amp().init('float16', **{name: [] for name in no_casts})
+precision._amp().init('float16', **{name: [] for name in no_casts})
 scaled = [
     test_scaling.trained(accumulate=n, precision='float16')[0] for n in (1, 2)
 ]
@@ -329,7 +332,7 @@ print(max(map(test_scaling.difference, plain, scaled)))
 def test_what_a_net_does_in_half_precision():
     """Traced, not run: a CPU cannot multiply such numbers."""
     program = """
-import utils
+from parts import precision
 import mxnet as mx
 from mxnet import np
 from mxnet.gluon import nn
@@ -341,8 +344,8 @@ net.hybridize()
 x = np.ones((1, 3, 8, 8))
 net(x)
 trainer = mx.gluon.Trainer(net.collect_params(), 'adam')
-utils._refuse_cpus = lambda devices: None
-utils._compute_in('float16', net, trainer, [mx.cpu()])
+precision._refuse_cpus = lambda devices: None
+precision.compute_in('float16', net, trainer, [mx.cpu()])
 try:
     net(x).wait_to_read()
 except mx.base.MXNetError as error:

@@ -4,6 +4,7 @@ import zipfile
 
 import segbook
 import utils
+from parts import checkpoints
 
 import mxnet as mx
 import numpy as onp
@@ -271,7 +272,7 @@ def test_failure_while_writing_keeps_the_old_checkpoint(tmp_path, monkeypatch):
     trainer = gluon.Trainer(net.collect_params(), 'adam')
     trainer._init_kvstore()
     with pytest.raises(OSError, match='no space'):
-        utils._save_checkpoint(path, net, trainer, settings, {})
+        checkpoints.save_checkpoint(path, net, trainer, settings, {})
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ['checkpoint']
 
