@@ -13,6 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'build')]
 
 import utils  # before MXNet: it sets the number of threads
+from support import label_file, photo_file, save_label
+
+import numpy as np
+from PIL import Image
 
 # Reasons for which a test may be skipped where CI=true is set: what they
 # name is no part of the repository or of the machine. All others fail there.
@@ -34,12 +38,13 @@ NEEDS = {
     'test_bench.py': 'd2lbook',
     'test_class.py': 'd2lbook',
     'test_code_style.py': 'ruff',
+    'test_controls.py': 'ipywidgets',
     'test_exercises.py': 'd2lbook',
     'test_explorer.py': 'playwright',
     'test_lab.py': 'jupyterlab',
     'test_pages.py': 'playwright',
+    'test_rooms.py': 'd2lbook',
     'test_runner.py': 'd2lbook',
-    'test_vary.py': 'ipywidgets',
     'test_weights_mat.py': 'scipy',
 }
 collect_ignore = []
@@ -78,6 +83,31 @@ def few(tmp_path):
                 (path,) = (root / part).glob(f'{name}.*')
                 shutil.copy(path, few / part)
     return few
+
+
+@pytest.fixture
+def voc(tmp_path):
+    """A data set of three images in the VOC layout, one of them small."""
+    rng = np.random.default_rng(0)
+    split = tmp_path / 'ImageSets' / 'Segmentation'
+    for folder in (
+        split,
+        tmp_path / 'JPEGImages',
+        tmp_path / 'SegmentationClass',
+    ):
+        folder.mkdir(parents=True)
+    for name, (height, width) in {
+        'wide': (60, 90),
+        'tall': (90, 60),
+        'tiny': (20, 30),
+    }.items():
+        photo = rng.integers(0, 256, (height, width, 3), dtype='uint8')
+        label = rng.choice([0, 1, 20, 255], (height, width)).astype('uint8')
+        Image.fromarray(photo).save(photo_file(tmp_path, name))
+        save_label(label_file(tmp_path, name), label)
+    (split / 'train.txt').write_text('wide\ntall\ntiny\n')
+    (split / 'val.txt').write_text('wide\n')
+    return tmp_path
 
 
 class NoSilentSkips:

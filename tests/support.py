@@ -1,6 +1,14 @@
-"""What tests of several topics do: fake a program, wait for something."""
+"""What tests of several topics do: fake, wait, write labels, train a bit."""
 
 import time
+
+import segbook
+import utils
+
+import mxnet as mx
+import numpy as onp
+from mxnet.gluon import nn
+from PIL import Image
 
 
 def script(path, text):
@@ -17,3 +25,77 @@ def wait_for(condition, limit=120):
         assert time.monotonic() < end, f'{limit} seconds in vain'
         time.sleep(0.05)
     return found
+
+
+# -------------------------------------------------------------- a data set
+
+
+def photo_file(voc, name='wide'):
+    return voc / 'JPEGImages' / f'{name}.jpg'
+
+
+def label_file(voc, name='wide'):
+    return voc / 'SegmentationClass' / f'{name}.png'
+
+
+def save_label(path, label):
+    """Save a label, uint8 (height, width), as VOC does: a palette image."""
+    image = Image.fromarray(label, mode='P')
+    image.putpalette(segbook.voc_colormap().ravel().tolist())
+    image.save(path)
+
+
+# -------------------------------------------------------------- a training
+
+CLASSES = 4
+
+
+class Noise:
+    """Photos of noise; each has another number of void pixels."""
+
+    def __len__(self):
+        return 40
+
+    def get(self, i, epoch=0):
+        rng = onp.random.default_rng((i, epoch))
+        image = rng.integers(0, 256, (8, 12, 3), dtype='uint8')
+        label = rng.integers(0, CLASSES, (8, 12), dtype='uint8')
+        label[: i % 8] = utils.VOID
+        return image, label
+
+
+def trained(devices=1, epochs=1, frozen=True, hybridized=False, **options):
+    """Train a small net, 5 steps an epoch: its parameters, the history."""
+    utils.set_seed(0)
+    net = nn.HybridSequential()
+    net.add(
+        nn.Conv2D(8, 3, padding=1, in_channels=3, activation='relu'),
+        nn.BatchNorm(in_channels=8),
+        nn.Conv2D(CLASSES, 3, padding=1, in_channels=8),
+    )
+    devices = [mx.cpu(i) for i in range(devices)]
+    net.initialize(mx.init.Xavier(), devices)
+    if hybridized:
+        net.hybridize(static_alloc=True, static_shape=True)
+    if frozen:
+        utils.freeze_batch_norm(net)
+    history = utils.train(
+        net,
+        utils.Batches(Noise(), 8, seed=2),
+        segbook.void_cross_entropy,
+        epochs,
+        optimizer_params={'learning_rate': 0.01},
+        devices=devices,
+        **options,
+    )
+    values = net.collect_params().values()
+    for value in values:  # all replicas are equal
+        first, *others = [data.asnumpy() for data in value.list_data()]
+        assert all((first == other).all() for other in others)
+    return [v.data(devices[0]).asnumpy() for v in values], history
+
+
+def difference(one, other):
+    return max(
+        float(abs(a - b).max()) for a, b in zip(one, other, strict=True)
+    )

@@ -9,9 +9,8 @@ import utils
 import mxnet as mx
 import numpy as onp
 import pytest
-from mxnet import autograd, gluon, np, npx
+from mxnet import autograd, gluon, np
 from mxnet.gluon import nn
-from mxnet.gluon.model_zoo.vision import resnet
 from PIL import Image
 
 EXCERPT = Path(__file__).parents[2] / (
@@ -62,45 +61,6 @@ def test_the_backbone_is_resnet18_v2_without_its_last_two_layers(net):
     assert convolutions == 11_166_912
     score = net.score.collect_params().values()
     assert sum(p.data().size for p in score) == 512 * 21 + 21
-
-
-@pytest.mark.parametrize('hybridized', [False, True])
-@pytest.mark.parametrize('shrinks', [False, True])
-@pytest.mark.parametrize('training', [False, True])
-def test_a_residual_block_adds_what_it_was_given(
-    hybridized, shrinks, training
-):
-    """In value and in gradient, as its layers and NumPy's sum do."""
-    utils.set_seed(0)
-    channels, stride = (32, 2) if shrinks else (16, 1)
-    block = resnet.BasicBlockV2(channels, stride, shrinks, 16)
-    block.initialize(mx.init.Xavier())
-    if hybridized:
-        block.hybridize()
-
-    def by_hand(x):
-        """He et al. (2016), figure 4e: the sum is not activated."""
-        first = npx.relu(block.bn1(x))
-        kept = block.downsample(first) if shrinks else x
-        second = npx.relu(block.bn2(block.conv1(first)))
-        return block.conv2(second) + kept
-
-    rng = onp.random.default_rng(0)
-    x = np.array(rng.normal(size=(2, 16, 10, 14)), dtype='float32')
-    results = []
-    for function in (block, by_hand):
-        x.attach_grad()
-        with autograd.record(train_mode=training):
-            y = function(x)
-        y.backward(np.cos(np.arange(y.size).reshape(y.shape)))
-        weights = block.collect_params().values()
-        results.append(
-            [y.asnumpy(), x.grad.asnumpy()]
-            + [w.grad().asnumpy() for w in weights if w.grad_req != 'null']
-        )
-    for ours, expected in zip(*results, strict=True):
-        scale = abs(expected).max()
-        onp.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5 * scale)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (2, 3), (10, 15), (12, 7)])
@@ -219,3 +179,51 @@ def test_receptive_field_is_wider_than_the_stride():
     touched = (difference != 0).any(axis=1)[0].asnumpy()
     assert touched.sum() > 1
     assert not touched.all()
+
+
+# -------------------------------------------------------------------- loss
+
+CLASSES = 4
+
+
+def loss_by_formula(scores, labels):
+    """Cross-entropy of each pixel in float64, 0 where the label is void."""
+    scores = scores.astype('float64')
+    top = scores.max(axis=1, keepdims=True)
+    log_sum = onp.log(onp.exp(scores - top).sum(axis=1)) + top[:, 0]
+    losses = onp.zeros(labels.shape)
+    for n, y, x in onp.ndindex(labels.shape):
+        if labels[n, y, x] != 255:
+            losses[n, y, x] = (
+                log_sum[n, y, x] - scores[n, labels[n, y, x], y, x]
+            )
+    return losses
+
+
+def test_loss_equals_the_formula_and_void_has_none():
+    rng = onp.random.default_rng(0)
+    scores = rng.normal(0, 3, (2, CLASSES, 5, 6)).astype('float32')
+    labels = rng.choice([0, 1, 2, 3, 255], (2, 5, 6)).astype('uint8')
+    losses = segbook.void_cross_entropy(
+        np.array(scores), np.array(labels, dtype='uint8')
+    )
+    onp.testing.assert_allclose(
+        losses.asnumpy(), loss_by_formula(scores, labels), atol=1e-5
+    )
+
+
+def test_loss_of_void_has_no_gradient():
+    rng = onp.random.default_rng(0)
+    scores = np.array(rng.normal(size=(1, CLASSES, 4, 4)), dtype='float32')
+    labels = onp.full((1, 4, 4), 255, dtype='uint8')
+    labels[0, 0, 0] = 2
+    scores.attach_grad()
+    with autograd.record():
+        loss = segbook.void_cross_entropy(
+            scores, np.array(labels, dtype='uint8')
+        )
+    loss.backward()
+    gradient = scores.grad.asnumpy()
+    assert onp.abs(gradient[0, :, 0, 0]).max() > 0.1
+    gradient[0, :, 0, 0] = 0
+    assert (gradient == 0).all()

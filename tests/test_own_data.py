@@ -1,6 +1,5 @@
-"""Photos and labels of one's own: drawing, checks, splits, writing."""
+"""Photos and labels of one's own: borders, checks, splits, writing."""
 
-import base64
 import json
 import os
 from io import BytesIO
@@ -9,27 +8,23 @@ from pathlib import Path
 import segbook
 import utils
 from parts import own_data
+from test_labelme import (
+    FISH,
+    HEIGHT,
+    SHIP,
+    TABLE,
+    WIDTH,
+    box,
+    draw,
+    shape,
+    write_json,
+)
 
 import numpy as onp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-
-TABLE = segbook.ClassTable(['background', 'ship', 'fish', 'buoy'])
-HEIGHT, WIDTH = 60, 80
-
-
-def shape(name, points, kind='polygon', **more):
-    return {'label': name, 'points': points, 'shape_type': kind, **more}
-
-
-def box(left, top, right, bottom):
-    return [[left, top], [right, bottom]]
-
-
-SHIP = shape('ship', [[10, 10], [40, 12], [30, 40]])
-FISH = shape('fish', box(50, 30, 70, 50), 'rectangle')
 
 
 def photo(height=HEIGHT, width=WIDTH):
@@ -39,13 +34,6 @@ def photo(height=HEIGHT, width=WIDTH):
 
 def write_photo(path, image=None, **options):
     Image.fromarray(photo() if image is None else image).save(path, **options)
-
-
-def write_json(path, *shapes, size=(HEIGHT, WIDTH), **more):
-    height, width = size
-    content = {'shapes': shapes, 'imageHeight': height, 'imageWidth': width}
-    path.write_text(json.dumps(content | more))
-    return path
 
 
 @pytest.fixture
@@ -82,90 +70,7 @@ def only(lines, kind, file, *words):
         assert word in lines[0], lines[0]
 
 
-# ------------------------------------------------------------------- shapes
-
-
-def inside(points, height, width):
-    """Count how often a ray from each pixel's centre crosses the outline."""
-    y, x = onp.mgrid[:height, :width] + 0.5
-    crossings = onp.zeros((height, width), int)
-    for (x1, y1), (x2, y2) in zip(
-        points, points[1:] + points[:1], strict=True
-    ):
-        if y1 == y2:
-            continue
-        between = (y1 <= y) != (y2 <= y)
-        crossings += between & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
-    return crossings % 2 == 1
-
-
-def distance_to(points, height, width):
-    """Distance of each pixel's centre to the outline."""
-    places = onp.stack(onp.mgrid[:height, :width][::-1], axis=-1) + 0.5
-    nearest = onp.full((height, width), onp.inf)
-    for one, other in zip(points, points[1:] + points[:1], strict=True):
-        start, along = onp.array(one), onp.subtract(other, one)
-        length = along @ along
-        t = ((places - start) @ along / length) if length else 0
-        t = onp.clip(t, 0, 1)[..., None] if length else 0
-        away = onp.linalg.norm(places - start - t * along, axis=-1)
-        nearest = onp.minimum(nearest, away)
-    return nearest
-
-
-def read_one(tmp_path, *shapes, table=TABLE, **more):
-    path = write_json(tmp_path / 'x.json', *shapes, **more)
-    return utils.read_labelme(path, table)[0]
-
-
-def mask_of(tmp_path, *arguments, **more):
-    drawn = read_one(tmp_path, shape('ship', *arguments, **more))[0]
-    return utils.shape_mask(drawn, HEIGHT, WIDTH)
-
-
-def test_polygons_hold_the_pixels_inside(tmp_path):
-    rng = onp.random.default_rng(0)
-    for corners in (3, 4, 7, 12):
-        angles = onp.sort(rng.uniform(0, 2 * onp.pi, corners))
-        reach = rng.uniform(8, 40, corners)  # beyond the picture, too
-        x = 40 + reach * onp.cos(angles)
-        y = 30 + reach * onp.sin(angles)
-        points = onp.stack([x, y], axis=1).tolist()
-        drawn = mask_of(tmp_path, points)
-        sure = distance_to(points, HEIGHT, WIDTH) > 1.5
-        expected = inside(points, HEIGHT, WIDTH)
-        assert (drawn == expected)[sure].all()
-        assert expected[sure].any()
-
-
-def test_the_other_kinds_of_shapes(tmp_path):
-    y, x = onp.mgrid[:HEIGHT, :WIDTH]
-    for corners in (box(5, 8, 20, 30), box(20, 30, 5, 8)):
-        drawn = mask_of(tmp_path, corners, 'rectangle')
-        expected = (x >= 5) & (x <= 20) & (y >= 8) & (y <= 30)
-        assert (drawn == expected).all()
-    four = [[5, 8], [20, 8], [20, 30], [5, 30]]
-    assert (mask_of(tmp_path, four, 'rectangle') == expected).all()
-    away = onp.hypot(x - 40, y - 30)
-    drawn = mask_of(tmp_path, [[40, 30], [40, 45]], 'circle')
-    assert drawn[away < 14].all() and not drawn[away > 16].any()
-    drawn = mask_of(tmp_path, [[40, 30]], 'point')
-    assert drawn[away < 4].all() and not drawn[away > 6].any()
-    strip = [[10, 30], [40, 30], [40, 50]]
-    for kind, points in (('line', strip[:2]), ('linestrip', strip)):
-        drawn = mask_of(tmp_path, points, kind)
-        assert drawn[27:33, 12:38].all() and not drawn[:23].any()
-        assert drawn[47, 40] == (kind == 'linestrip')
-    file = BytesIO()
-    Image.fromarray(onp.eye(6, dtype=bool)).save(file, 'PNG')
-    text = base64.b64encode(file.getvalue()).decode()
-    drawn = mask_of(tmp_path, box(30, 20, 35, 25), 'mask', mask=text)
-    assert (drawn[20:26, 30:36] == onp.eye(6)).all() and drawn.sum() == 6
-
-
-def draw(tmp_path, *shapes, table=TABLE):
-    shapes = read_one(tmp_path, *shapes, table=table)
-    return segbook.draw_shapes(shapes, (HEIGHT, WIDTH), table)
+# ------------------------------------------------------- shapes and borders
 
 
 def test_later_shapes_hide_earlier_ones(tmp_path):
@@ -178,40 +83,6 @@ def test_later_shapes_hide_earlier_ones(tmp_path):
     assert things[50, 50] == 0
     assert len({things[12, 12], things[25, 25], 0}) == 3
     assert draw(tmp_path, fish, ship)[0][25, 25] == 1
-
-
-def test_a_group_is_one_object(tmp_path):
-    parts = [box(10, 10, 20, 20), box(21, 10, 30, 20)]
-    for groups, number in ((3, 3), 1), ((3, 4), 2), ((None, None), 2):
-        shapes = [
-            shape('ship', points, 'rectangle', group_id=group)
-            for points, group in zip(parts, groups, strict=True)
-        ]
-        things = draw(tmp_path, *shapes)[1]
-        assert len(onp.unique(things)) - 1 == number
-        seam = segbook.void_border(things)[15, 20]
-        assert seam == (number == 2)
-    # One group_id, two classes: labelme's groups are of one label each.
-    shapes[1] = shape('fish', parts[1], 'rectangle', group_id=3)
-    assert len(onp.unique(draw(tmp_path, *shapes)[1])) == 3
-
-
-def test_what_labelme_ignores_and_its_background(tmp_path):
-    hole = shape('_background_', box(20, 15, 30, 25), 'rectangle')
-    nobody = shape('__ignore__', box(50, 40, 60, 50), 'rectangle')
-    label, things = draw(tmp_path, SHIP, hole, nobody)
-    assert label[20, 25] == 0 and things[20, 25] == 0
-    assert label[45, 55] == utils.VOID and things[45, 55] == -1
-
-
-def test_without_a_background_the_rest_is_void(tmp_path):
-    table = segbook.ClassTable(['ship', 'fish'])
-    label, things = draw(tmp_path, SHIP, table=table)
-    assert label[20, 25] == 0 and label[50, 70] == utils.VOID
-    assert things[20, 25] == 1 and things[50, 70] == -1
-
-
-# ------------------------------------------------------------------ borders
 
 
 @given(st.data())
@@ -662,29 +533,3 @@ def test_a_folder_of_anything_else_is_left_alone(own):
     with pytest.raises(FileExistsError, match='no part of a data set'):
         make(own, own)
     assert contents(own) == before
-
-
-# ----------------------------------------------------------- single labels
-
-
-@given(st.data())
-@settings(max_examples=30, deadline=None)
-def test_a_saved_label_reads_back(tmp_path_factory, data):
-    height, width = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
-    cells = st.lists(
-        st.integers(0, 255), min_size=height * width, max_size=height * width
-    )
-    label = onp.array(data.draw(cells)).reshape(height, width)
-    path = tmp_path_factory.mktemp('label') / 'label.png'
-    utils.save_label(path, label, TABLE.colormap)
-    assert (utils.read_label(path, TABLE.colormap) == label).all()
-    with Image.open(path) as image:
-        colors = onp.asarray(image.convert('RGB'))
-    assert (colors == TABLE.colormap[label]).all()
-
-
-@pytest.mark.parametrize('bad', [[[256]], [[-1]], [1, 2]])
-def test_what_is_no_label_is_not_saved(tmp_path, bad):
-    with pytest.raises(ValueError, match='indices from 0 to 255'):
-        utils.save_label(tmp_path / 'x.png', onp.array(bad), TABLE.colormap)
-    assert not list(tmp_path.iterdir())

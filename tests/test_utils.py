@@ -1,18 +1,16 @@
-"""Training: its gradients, checkpoints, devices and failures."""
+"""The trainer: its steps, what it repeats, devices, parts, failures."""
 
 import zipfile
 
 import segbook
 import utils
-from parts import checkpoints
+from support import CLASSES, Noise, difference, trained
 
 import mxnet as mx
 import numpy as onp
 import pytest
-from mxnet import autograd, gluon, np
+from mxnet import np
 from mxnet.gluon import nn
-
-CLASSES = 4
 
 
 class Squares:
@@ -82,61 +80,7 @@ def train(net, epochs=4, data=None, **options):
     )
 
 
-# -------------------------------------------------------------------- loss
-
-
-def loss_by_formula(scores, labels):
-    """Cross-entropy of each pixel in float64, 0 where the label is void."""
-    scores = scores.astype('float64')
-    top = scores.max(axis=1, keepdims=True)
-    log_sum = onp.log(onp.exp(scores - top).sum(axis=1)) + top[:, 0]
-    losses = onp.zeros(labels.shape)
-    for n, y, x in onp.ndindex(labels.shape):
-        if labels[n, y, x] != 255:
-            losses[n, y, x] = (
-                log_sum[n, y, x] - scores[n, labels[n, y, x], y, x]
-            )
-    return losses
-
-
-def test_loss_equals_the_formula_and_void_has_none():
-    rng = onp.random.default_rng(0)
-    scores = rng.normal(0, 3, (2, CLASSES, 5, 6)).astype('float32')
-    labels = rng.choice([0, 1, 2, 3, 255], (2, 5, 6)).astype('uint8')
-    losses = segbook.void_cross_entropy(
-        np.array(scores), np.array(labels, dtype='uint8')
-    )
-    onp.testing.assert_allclose(
-        losses.asnumpy(), loss_by_formula(scores, labels), atol=1e-5
-    )
-
-
-def test_classes_come_last_as_numpy_puts_them():
-    """In value, and in gradient the other way round."""
-    scores = np.arange(2 * 3 * 4 * 5, dtype='float32').reshape(2, 3, 4, 5)
-    scores.attach_grad()
-    with autograd.record():
-        last = utils.classes_last(scores)
-    last.backward(last)
-    assert (last.asnumpy() == onp.moveaxis(scores.asnumpy(), 1, 3)).all()
-    assert (scores.grad == scores).all()
-
-
-def test_loss_of_void_has_no_gradient():
-    rng = onp.random.default_rng(0)
-    scores = np.array(rng.normal(size=(1, CLASSES, 4, 4)), dtype='float32')
-    labels = onp.full((1, 4, 4), 255, dtype='uint8')
-    labels[0, 0, 0] = 2
-    scores.attach_grad()
-    with autograd.record():
-        loss = segbook.void_cross_entropy(
-            scores, np.array(labels, dtype='uint8')
-        )
-    loss.backward()
-    gradient = scores.grad.asnumpy()
-    assert onp.abs(gradient[0, :, 0, 0]).max() > 0.1
-    gradient[0, :, 0, 0] = 0
-    assert (gradient == 0).all()
+# ------------------------------------------------------------------- steps
 
 
 class Recorded:
@@ -207,11 +151,6 @@ def test_training_learns_and_reports_every_epoch(capsys):
     assert all('examples/s' in line and '\r' not in line for line in lines)
 
 
-def test_quiet_training_shows_nothing(capsys):
-    train(new_net(), epochs=2, quiet=True)
-    assert capsys.readouterr() == ('', '')
-
-
 def test_same_seed_same_result():
     one, other = new_net(), new_net()
     train(one), train(other)
@@ -258,46 +197,6 @@ def test_resumed_run_equals_the_uninterrupted(tmp_path):
     ]
 
 
-def test_failure_while_writing_keeps_the_old_checkpoint(tmp_path, monkeypatch):
-    path = tmp_path / 'checkpoint'
-    train(new_net(), epochs=1, checkpoint=path)
-    before = path.read_bytes()
-
-    def full_disk(*_):
-        raise OSError('no space left on device')
-
-    monkeypatch.setattr(zipfile.ZipFile, 'write', full_disk)
-    settings = {'num_epochs': 1}
-    net = new_net()
-    trainer = gluon.Trainer(net.collect_params(), 'adam')
-    trainer._init_kvstore()
-    with pytest.raises(OSError, match='no space'):
-        checkpoints.save_checkpoint(path, net, trainer, settings, {})
-    assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ['checkpoint']
-
-
-def test_checkpoint_of_other_settings_or_damaged_is_named(tmp_path):
-    path = tmp_path / 'checkpoint'
-    train(new_net(), epochs=2, checkpoint=path)
-    with pytest.raises(ValueError, match='num_epochs=2, not 3') as error:
-        train(new_net(), epochs=3, checkpoint=path)
-    assert str(path) in str(error.value)
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(ValueError, match='not a checkpoint') as error:
-        train(new_net(), epochs=2, checkpoint=path)
-    assert str(path) in str(error.value)
-
-
-def test_checkpoint_of_another_net_is_named(tmp_path):
-    path = tmp_path / 'checkpoint'
-    train(new_net(), epochs=1, checkpoint=path)
-    other = nn.Conv2D(CLASSES, 3, padding=1, in_channels=3)
-    other.initialize()
-    with pytest.raises(ValueError, match='another network'):
-        train(other, epochs=1, checkpoint=path)
-
-
 def test_a_loss_that_is_not_finite_ends_training(tmp_path):
     path = tmp_path / 'checkpoint'
 
@@ -318,6 +217,40 @@ def test_a_loss_that_is_not_finite_ends_training(tmp_path):
         assert b'"loss": [' in archive.read('run.json')
 
 
-def test_batch_larger_than_the_data_set_is_named():
-    with pytest.raises(ValueError, match='a batch of 9 from 8 images'):
-        utils.Batches(Squares(), 9)
+# ------------------------------------------------------- devices and parts
+
+
+@pytest.mark.parametrize('hybridized', [False, True])
+def test_1_2_and_4_devices_give_the_same_parameters(hybridized):
+    one, history = trained(hybridized=hybridized)
+    for devices in (2, 4):
+        many, same = trained(devices, hybridized=hybridized)
+        assert difference(one, many) < 1e-4
+        assert same['loss'] == pytest.approx(history['loss'], abs=1e-5)
+
+
+def test_batch_norm_sees_the_share_of_its_device_only():
+    one, _ = trained(frozen=False)
+    two, _ = trained(2, frozen=False)
+    assert difference(one, two) > 1e-3
+
+
+@pytest.mark.parametrize('parts', [2, 3, 8])
+def test_parts_of_a_batch_equal_the_batch(parts):
+    whole, history = trained()
+    added, same = trained(accumulate=parts)
+    assert difference(whole, added) < 1e-5
+    assert same['loss'] == pytest.approx(history['loss'], abs=1e-5)
+    added, _ = trained(2, accumulate=2, hybridized=True)
+    assert difference(whole, added) < 1e-5
+
+
+def test_gradients_are_as_before_afterwards():
+    net = nn.Conv2D(CLASSES, 1, in_channels=3)
+    net.initialize()
+    net.bias.grad_req = 'null'
+    batches = utils.Batches(Noise(), 8)
+    loss = segbook.void_cross_entropy
+    utils.train(net, batches, loss, 1, accumulate=2, devices=[mx.cpu()])
+    assert net.weight.grad_req == 'write'
+    assert net.bias.grad_req == 'null'

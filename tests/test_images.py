@@ -1,0 +1,143 @@
+"""Photos and labels as files: kinds that are read, damage that is named."""
+
+import segbook
+import utils
+from support import label_file, photo_file, save_label
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+COLORS = segbook.voc_colormap()
+
+
+def read(voc, **options):
+    return segbook.VOCSegDataset(voc, 'val', **options)[0]
+
+
+def fails(voc, error, *words):
+    """Opening or reading the data set gives one error with these words."""
+    with pytest.raises(error) as caught:
+        read(voc)
+    for word in words:
+        assert str(word) in str(caught.value)
+
+
+def test_missing_split(voc):
+    with pytest.raises(FileNotFoundError, match='test.txt.*train, val'):
+        segbook.VOCSegDataset(voc, 'test')
+
+
+def test_empty_split(voc):
+    path = voc / 'ImageSets' / 'Segmentation' / 'val.txt'
+    path.write_text('\n')
+    fails(voc, ValueError, path, 'empty')
+
+
+@pytest.mark.parametrize('file', [photo_file, label_file])
+def test_missing_file_of_an_id(voc, file):
+    file(voc).unlink()
+    fails(voc, FileNotFoundError, 'val.txt lists wide', file(voc))
+
+
+# ------------------------------------------------------------------ photos
+
+
+@pytest.mark.parametrize('file', [photo_file, label_file])
+def test_truncated_file(voc, file):
+    whole = file(voc).read_bytes()
+    file(voc).write_bytes(whole[: len(whole) // 2])
+    fails(voc, ValueError, file(voc), 'cannot be read')
+
+
+@pytest.mark.parametrize('file', [photo_file, label_file])
+def test_not_an_image(voc, file):
+    file(voc).write_bytes(b'<html>not found</html>')
+    fails(voc, ValueError, file(voc), 'cannot be read')
+
+
+def test_sizes_that_differ(voc):
+    save_label(label_file(voc), np.zeros((61, 90), dtype='uint8'))
+    fails(voc, ValueError, label_file(voc), '90x61', '90x60')
+
+
+def test_photos_may_be_png(voc):
+    photo = np.asarray(Image.open(photo_file(voc)))
+    photo_file(voc).unlink()
+    Image.fromarray(photo).save(photo_file(voc).with_suffix('.png'))
+    assert (read(voc)[0] == photo).all()
+
+
+@pytest.mark.parametrize('mode', ['L', 'CMYK', 'RGB', '1'])
+def test_photos_of_other_modes_are_converted(voc, mode):
+    Image.new('RGB', (90, 60), (200, 200, 200)).convert(mode).save(
+        photo_file(voc), 'JPEG' if mode != '1' else 'PNG'
+    )
+    image = read(voc)[0]
+    assert image.shape == (60, 90, 3)
+    assert abs(image.astype(int).mean() - 200) < (60 if mode == '1' else 3)
+
+
+def test_transparent_photo_is_laid_on_white(voc):
+    Image.new('RGBA', (90, 60), (0, 0, 0, 0)).save(photo_file(voc), 'PNG')
+    assert (read(voc)[0] == 255).all()
+
+
+# ------------------------------------------------------------------ labels
+
+
+def test_index_above_the_table(voc):
+    label = np.zeros((60, 90), dtype='uint8')
+    label[7, 8] = 21
+    save_label(label_file(voc), label)
+    fails(voc, ValueError, label_file(voc), 'index 21 at row 7, column 8')
+
+
+def test_rgb_label_is_decoded(voc):
+    label = np.asarray(Image.open(label_file(voc)))
+    Image.fromarray(segbook.label_to_color(label)).save(label_file(voc))
+    assert (read(voc)[1] == label).all()
+
+
+def test_rgb_label_with_a_colour_outside_the_table(voc):
+    colors = segbook.label_to_color(np.zeros((60, 90), dtype='uint8'))
+    colors[5, 6] = 9, 9, 9
+    Image.fromarray(colors).save(label_file(voc))
+    fails(voc, ValueError, label_file(voc), '(9, 9, 9) at row 5, column 6')
+
+
+def test_palette_that_means_something_else(voc):
+    image = Image.fromarray(np.ones((60, 90), dtype='uint8'), mode='P')
+    image.putpalette([0, 0, 0, 0, 128, 0])
+    image.save(label_file(voc))
+    fails(voc, ValueError, label_file(voc), 'index 1', '(0, 128, 0)')
+
+
+def test_grey_label_is_taken_as_indices(voc):
+    Image.fromarray(np.full((60, 90), 20, dtype='uint8')).save(label_file(voc))
+    assert (read(voc)[1] == 20).all()
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_saved_label_reads_back(tmp_path_factory, data):
+    height, width = data.draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    cells = st.lists(
+        st.integers(0, 255), min_size=height * width, max_size=height * width
+    )
+    label = np.array(data.draw(cells)).reshape(height, width)
+    path = tmp_path_factory.mktemp('label') / 'label.png'
+    utils.save_label(path, label, COLORS)
+    assert (utils.read_label(path, COLORS) == label).all()
+    with Image.open(path) as image:
+        colors = np.asarray(image.convert('RGB'))
+    assert (colors == COLORS[label]).all()
+
+
+@pytest.mark.parametrize('bad', [[[256]], [[-1]], [1, 2]])
+def test_what_is_no_label_is_not_saved(tmp_path, bad):
+    with pytest.raises(ValueError, match='indices from 0 to 255'):
+        utils.save_label(tmp_path / 'x.png', np.array(bad), COLORS)
+    assert not list(tmp_path.iterdir())
