@@ -139,7 +139,7 @@ __all__ += ['Finding', 'check_own', 'make_set', 'own_files']
 __all__ += ['evaluate', 'predict']
 __all__ += ['training_memory']
 __all__ += ['show_widget', 'vary']
-__all__ += ['train']
+__all__ += ['take_step', 'train']
 
 
 def train(
@@ -291,7 +291,8 @@ def train(
 def take_step(net, images, labels, loss, trainer, devices, parts, workers):
     """Take one step: (sum of the losses, number of labels that count).
 
-    Both are those of all workers.
+    Both are those of all workers. `images`, `labels`: a batch of this one;
+    `parts`: see `accumulate` of `train`; `workers`: the `Workers` of the run.
     """
     valid = int(workers.sum([onp.count_nonzero(host(labels) != VOID)])[0])
     if not valid:
