@@ -18,7 +18,7 @@ def vary(draw, **parameters):
 
     Args:
         draw: a function of these parameters that shows pictures with the
-            functions of this module. If it returns a text, that stands
+            functions of `utils`. If it returns a text, that stands
             below; if it raises, the error is shown in one line.
         **parameters: what each may be: (first, last, start) or (first,
             last), whole numbers, begins at start or first; a list of

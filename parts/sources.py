@@ -75,7 +75,7 @@ def _made_by(script, suffix, also=()):
 @contextmanager
 def _lock(path):
     """Hold a lock file: others who want the same thing wait here."""
-    import fcntl  # Linux and macOS have it; nothing else in utils needs it
+    import fcntl  # Linux and macOS have it; nothing else here needs it
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, 'w') as file:
