@@ -134,6 +134,22 @@ def test_rooms_are_rooms_and_utils_is_a_page(code):
     assert longer({'a': '\n' * 501, 'b': '\n' * 500}, 500) == ['a']
 
 
+def too_early(code):
+    """Whether code imports MXNet before `parts.start`, in the order of lines."""
+    names = re.findall(r'^(?:from|import) (\S+)', code, re.MULTILINE)
+    start = (names + ['parts.start']).index('parts.start')
+    return any(name.split('.')[0] == 'mxnet' for name in names[:start])
+
+
+def test_mxnet_finds_what_it_needs(code):
+    rooms = rooms_of(code)
+    del rooms['start']
+    assert [room for room in rooms if too_early(rooms[room])] == []
+    assert too_early('import mxnet as mx\nimport parts.start\n')
+    assert too_early('import os\nfrom mxnet.gluon import nn')
+    assert not too_early('from parts.start import HERE\n\nimport mxnet')
+
+
 def handed_on(utils):
     """The names of `__all__`."""
     values = [node for node in ast.parse(utils).body if hasattr(node, 'value')]
