@@ -135,7 +135,7 @@ def test_rooms_are_rooms_and_utils_is_a_page(code):
 
 
 def too_early(code):
-    """Whether code imports MXNet before `parts.start`, in the order of lines."""
+    """Whether code imports MXNet before `parts.start`."""
     names = re.findall(r'^(?:from|import) (\S+)', code, re.MULTILINE)
     start = (names + ['parts.start']).index('parts.start')
     return any(name.split('.')[0] == 'mxnet' for name in names[:start])
