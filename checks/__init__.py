@@ -19,11 +19,14 @@ from pathlib import Path
 import utils  # noqa: F401  first: it gives MXNet all cores
 
 import numpy as onp
+from mxnet import np, npx
 
 RIGHT, WRONG, OPEN = 'Right', 'Not yet', 'Not answered yet'
 # No answer of this book has more numbers, a picture of a camera included.
 MOST_NUMBERS = 10**8
 ROOM = 2**31  # bytes that an answer may take beyond what is in use
+NOT_A_SHARE = 'a share is a number from 0 to 1, not a percentage: '
+NOT_A_SHARE += '0.312, not 31.2'
 PATIENCE = 6  # times as long as allowed, on a machine that is busy
 
 
@@ -273,13 +276,15 @@ def _content(value, depth=5):
     return None  # what else checks hand over, nobody changes
 
 
-def array(answer, shape=None, name='the answer'):
+def array(answer, shape=None, name='the answer', hint=None):
     """Return an answer as float64 numbers of NumPy.
 
     Takes numbers, lists and tuples of them, arrays of NumPy and MXNet.
 
     Args:
         shape: the shape it must have; None for any.
+        hint: what to say of another shape, or a function that returns it for
+            the shape that the answer has.
 
     Raises:
         Wrong: it is something else, has another shape, or holds NaN or
@@ -298,7 +303,7 @@ def array(answer, shape=None, name='the answer'):
     if size is not None:
         size = tuple(int(side) for side in size)
         if shape is not None and size != tuple(shape):
-            _wrong_shape(name, shape, size)
+            _wrong_shape(name, shape, size, hint)
         if onp.prod(size, dtype=float) > MOST_NUMBERS:
             raise Wrong(f'{name} is far too large', got=f'the shape {size}')
     try:
@@ -315,7 +320,7 @@ def array(answer, shape=None, name='the answer'):
             got=_said(error),
         ) from None
     if shape is not None and values.shape != tuple(shape):
-        _wrong_shape(name, shape, values.shape)
+        _wrong_shape(name, shape, values.shape, hint)
     if not onp.isfinite(values).all():
         raise Wrong(
             f'{name} holds NaN or infinity',
@@ -324,20 +329,38 @@ def array(answer, shape=None, name='the answer'):
     return values
 
 
-def _wrong_shape(name, shape, got):
+def _wrong_shape(name, shape, got, hint):
     raise Wrong(
         f'{name} has the wrong shape',
         expected=f'the shape {tuple(shape)}',
         got=f'the shape {got}',
+        hint=hint(got) if callable(hint) else hint,
     )
 
 
 def whole(answer, name='the answer'):
-    """Return an answer as an integer. Raises Wrong if it is none."""
+    """Return an answer as an integer of few digits.
+
+    Raises Wrong if it is none.
+    """
     value = array(answer, (), name)
     if value != onp.rint(value):
         raise Wrong(f'{name} must be a whole number', got=_short(answer))
+    if abs(value) > 10**6:
+        raise Wrong(f'{name} is far too large', got=f'{value:.0e}')
     return int(value)
+
+
+def share(answer, shape=(), name='the answer'):
+    """Return shares as `array` does. Raises Wrong if one is not in 0 to 1."""
+    values = array(answer, shape, name)
+    if (abs(values - 0.5) > 0.5001).any():
+        raise Wrong(
+            f'{name} must be from 0 to 1',
+            got=values.round(3).tolist(),
+            hint=NOT_A_SHARE,
+        )
+    return values
 
 
 def words(answer, least=8, name='the answer'):
@@ -359,23 +382,91 @@ def words(answer, least=8, name='the answer'):
     return answer
 
 
-def recognise(got, mistakes, tolerance=1e-4):
+def same(one, other, tolerance=1e-4):
+    """Whether arrays have one shape, and numbers no further apart."""
+    one, other = (onp.asarray(part, dtype='float64') for part in (one, other))
+    return one.shape == other.shape and (abs(one - other) <= tolerance).all()
+
+
+def recognise(got, *mistakes, tolerance=1e-4):
     """Return the hint of the first known mistake that gives these numbers.
 
     Args:
         got: the numbers of the answer.
-        mistakes: pairs of what a known mistake gives, and its hint.
+        mistakes: tuples of what a known mistake gives, or several ones, and
+            at the end the hint.
         tolerance: how far each number may be from the mistake's.
 
     Returns None if it is no known mistake.
     """
-    got = onp.asarray(got, dtype='float64')
-    for wrong, hint in mistakes:
-        if onp.shape(wrong) == onp.shape(got) and onp.allclose(
-            got, wrong, rtol=0, atol=tolerance
-        ):
+    for *wrongs, hint in mistakes:
+        if any(same(got, wrong, tolerance) for wrong in wrongs):
             return hint
     return None
+
+
+def expect(
+    ours,
+    right,
+    problem,
+    *mistakes,
+    expected=None,
+    got='{:.4f}',
+    hint=None,
+    tolerance=1e-4,
+):
+    """Raise Wrong unless an answer has the right numbers, see `same`.
+
+    Args:
+        ours, right: the numbers, of one shape.
+        problem: what is wrong; `{}` in it are the indices of the first wrong
+            number.
+        mistakes: as for `recognise`.
+        expected, got: as for `Wrong`; `{}` in them are the first wrong
+            number and its indices.
+        hint: what to say of an unknown mistake.
+    """
+    if same(ours, right, tolerance):
+        return
+    ours, right = (
+        onp.asarray(part, dtype='float64') for part in (ours, right)
+    )
+    place = tuple(onp.argwhere(abs(ours - right) > tolerance)[0])
+    raise Wrong(
+        problem.format(*place),
+        expected and expected.format(right[place], *place),
+        got.format(ours[place], *place),
+        recognise(ours, *mistakes, tolerance=tolerance) or hint,
+    )
+
+
+def layer(operator, X, K, **options):
+    """Let MXNet's operator work on X (h, w) with the kernel K (k_h, k_w).
+
+    options: whole numbers, each for both directions.
+    """
+    X, K = (np.array(part, dtype='float32')[None, None] for part in (X, K))
+    options = {name: (value, value) for name, value in options.items()}
+    options |= {'kernel': K.shape[2:], 'num_filter': 1, 'no_bias': True}
+    return operator(X, K, **options)[0, 0].asnumpy().astype('float64')
+
+
+def up(X, K, stride=1, padding=0, output_padding=0, dilation=1):
+    """Let MXNet do a transposed convolution of X (h, w) with K (k_h, k_w)."""
+    return layer(
+        npx.deconvolution,
+        X,
+        K,
+        stride=stride,
+        pad=padding,
+        adj=output_padding,
+        dilate=dilation,
+    )
+
+
+def blocks(cells, side):
+    """Make each cell of (..., h, w) a block of side x side equal ones."""
+    return cells.repeat(side, axis=-2).repeat(side, axis=-1)
 
 
 def _said(error):

@@ -3,46 +3,40 @@
 Each takes the answer that its docstring describes and returns a `Verdict`.
 """
 
+from functools import partial
+
 import segbook
 import utils  # noqa: F401  first: it gives MXNet all cores
-from checks import Wrong, array, call, check, recognise, whole, words
+from checks import (
+    Wrong,
+    array,
+    blocks,
+    call,
+    check,
+    expect,
+    recognise,
+    same,
+    up,
+    whole,
+    words,
+)
 
 import numpy as onp
-from mxnet import init, np
-from mxnet.gluon import nn
+from mxnet import np
 from PIL import Image
 
-
-def _layer(kernel, stride, padding, output_padding=0):
-    """Return Gluon's layer with this kernel (k, k), from array to array."""
-    layer = nn.Conv2DTranspose(
-        1,
-        kernel.shape[0],
-        stride,
-        padding,
-        output_padding,
-        in_channels=1,
-        use_bias=False,
-    )
-    weight = onp.asarray(kernel, dtype='float32')[None, None]
-    layer.initialize(init.Constant(np.array(weight)))
-
-    def enlarge(image):
-        image = np.array(onp.asarray(image, dtype='float32')[None, None])
-        return layer(image).asnumpy()[0, 0]
-
-    return enlarge
+AT = '{:.4f} at row {}, column {}'  # as `expect` fills it in
 
 
 def _triangle(kernel):
     return segbook.triangle(kernel).asnumpy()
 
 
-def _bilinear(stride):
-    """Return the book's layer for a stride, from array to array."""
+def _bilinear(image, stride):
+    """Enlarge an array as the book's layer does."""
     weights = _triangle(2 * stride - stride % 2)
     padding = (len(weights) - stride) // 2
-    return _layer(onp.outer(weights, weights), stride, padding)
+    return up(image, onp.outer(weights, weights), stride, padding)
 
 
 def _pillow(image, height, width):
@@ -68,12 +62,13 @@ def kernels(weights_3, padding_3, weights_4, padding_4):
         (3, weights_3, padding_3),
         (4, weights_4, padding_4),
     ):
-        got = array(weights, None, f'the kernel for stride {stride}')
+        name = f'the kernel for stride {stride}'
+        got = array(weights, None, name)
         if got.ndim == 2 and min(got.shape) == 1:
             got = got.ravel()
         if got.ndim != 1 or got.size == 0:
             raise Wrong(
-                f'the kernel for stride {stride} has the wrong shape',
+                f'{name} has the wrong shape',
                 expected='a row of weights',
                 got=f'the shape {got.shape}',
                 hint='asked is one direction; in two, the kernel is the '
@@ -92,51 +87,53 @@ def kernels(weights_3, padding_3, weights_4, padding_4):
 def _weights(got, stride):
     size = 2 * stride - stride % 2
     right = _triangle(size)
-    if got.shape == right.shape and abs(got - right).max() < 1e-4:
+    if same(got, right):
         return
-    centers = {
-        # what the triangle gives around the centre of the other kind
-        'between': 1 - abs(onp.arange(2 * stride) - stride + 0.5) / stride,
-        'on': 1 - abs(onp.arange(2 * stride - 1) - stride + 1) / stride,
-    }
+    # what the triangle gives around the centre of the other kind
+    between = 1 - abs(onp.arange(2 * stride) - stride + 0.5) / stride
+    on = 1 - abs(onp.arange(2 * stride - 1) - stride + 1) / stride
     half = [n / stride for n in range(1, stride + 1)]
     apart = abs(onp.arange(size) - (size - 1) / 2)
-    normal = 'the weights must add up to the stride, not to 1: an input pixel '
-    normal += 'feeds as many output pixels'
-    zeros = 'a weight of 0 at the end is no part of the kernel; with it, the '
-    zeros += 'kernel has another size, and needs another padding'
-    no_half = 'for an even stride the centre lies between two output pixels. '
-    no_half += 'Which distance from it does the nearest one have?'
     hint = recognise(
         got,
-        [
-            (right / stride, normal),
-            (right / right.sum(), normal),
-            (onp.pad(right, 1), zeros),
-            (onp.r_[0, right], zeros),
-            (
-                centers['between'],
-                'for an odd stride the centre is itself an output pixel, and '
-                'has the weight 1',
-            ),
-            (centers['on'], no_half),
-            (onp.pad(centers['on'], 1), no_half),
-            (onp.r_[0, centers['on']], no_half),
-            (onp.r_[centers['on'], 0], no_half),
-            (half + half[::-1], no_half),
-            (
-                1 - apart / apart[0],
-                'the weight falls to 0 at the distance of the stride, the '
-                'factor, where the next centre lies; not at the last cell',
-            ),
-        ],
+        (
+            right / stride,
+            right / right.sum(),
+            'the weights must add up to the stride, not to 1: an input pixel '
+            'feeds as many output pixels',
+        ),
+        (
+            onp.pad(right, 1),
+            onp.r_[0, right],
+            'a weight of 0 at the end is no part of the kernel; with it, the '
+            'kernel has another size, and needs another padding',
+        ),
+        (
+            between,
+            'for an odd stride the centre is itself an output pixel, and '
+            'has the weight 1',
+        ),
+        (
+            on,
+            onp.pad(on, 1),
+            onp.r_[0, on],
+            onp.r_[on, 0],
+            half + half[::-1],
+            'for an even stride the centre lies between two output pixels. '
+            'Which distance from it does the nearest one have?',
+        ),
+        (
+            1 - apart / apart[0],
+            'the weight falls to 0 at the distance of the stride, the '
+            'factor, where the next centre lies; not at the last cell',
+        ),
     )
     if hint is None and got.shape != right.shape:
         hint = (
             'the triangle is twice the stride wide: how many output pixels '
             'lie inside it?'
         )
-    if hint is None and abs(got - got[::-1]).max() > 1e-4:
+    if hint is None and not same(got, got[::-1]):
         hint = 'the triangle is symmetric, and so are its weights'
     raise Wrong(
         f'this is not the kernel for stride {stride}',
@@ -150,33 +147,28 @@ def _weights(got, stride):
 def _padding(got, stride):
     size = 2 * stride - stride % 2
     length = segbook.trans_conv_size(6, size, stride, got)
-    if length == 6 * stride:
-        return
-    hint = recognise(
+    expect(
         got,
-        [
-            (
-                0,
-                'without padding the stamps of the first and the last pixel '
-                'stick out on both sides',
-            ),
-            (
-                size - stride,
-                'this is what sticks out on both sides together; p is taken '
-                'off on each',
-            ),
-            (size // 2, 'half a kernel is what an ordinary convolution pads'),
-            (
-                (size - 1) // 2,
-                'half a kernel is what an ordinary convolution pads',
-            ),
-        ],
-    )
-    raise Wrong(
+        (size - stride) // 2,
         f'the padding for stride {stride} is wrong; the kernel is right',
+        (
+            0,
+            'without padding the stamps of the first and the last pixel '
+            'stick out on both sides',
+        ),
+        (
+            size - stride,
+            'this is what sticks out on both sides together; p is taken '
+            'off on each',
+        ),
+        (
+            size // 2,
+            (size - 1) // 2,
+            'half a kernel is what an ordinary convolution pads',
+        ),
         expected=f'6 pixels become {6 * stride}',
         got=f'padding {got}: they become {length}',
-        hint=hint or 'how far does a stamp stick out beyond its own pixels?',
+        hint='how far does a stamp stick out beyond its own pixels?',
     )
 
 
@@ -197,7 +189,7 @@ def border(border_8, rows_8, border_5, rows_5):
         (8, border_8, rows_8),
         (5, border_5, rows_5),
     ):
-        Y = _bilinear(stride)(onp.ones((4, 4)))
+        Y = _bilinear(onp.ones((4, 4)), stride)
         middle = 2 * stride
         right = onp.array([Y[0, 0], Y[0, middle], Y[middle, middle]])
         _border_values(
@@ -219,77 +211,71 @@ def border(border_8, rows_8, border_5, rows_5):
 
 def _border_values(got, right, stride):
     corner, edge, inside = right
-    names = ('corner', 'edge', 'inside')
-    if abs(got - right).max() < 1e-4:
-        return
-    if abs(got - right[[1, 0, 2]]).max() < 1e-4:
+
+    def judge(at, where, *mistakes):
+        expect(
+            got[at],
+            right[at],
+            f'stride {stride}: the value {where} is wrong',
+            *mistakes,
+            hint='how far is that pixel from the only centre that reaches '
+            'it, and which weight has the triangle there?',
+        )
+
+    if same(got, right[[1, 0, 2]]) and not same(got, right):
         raise Wrong(
             f'stride {stride}: the numbers are right, their order is not',
             expected='(corner, edge, inside)',
         )
-    # the edge first: the corner follows from it
-    at = next(i for i in (2, 1, 0) if abs(got[i] - right[i]) > 1e-4)
-    mistakes = {
-        2: [
-            (
-                stride,
-                'the weights of one kernel add up to the stride; but which '
-                'of them meet at one output pixel?',
-            ),
-        ],
-        1: [
-            (
-                0.5,
-                'this is the weight at the very edge of the picture; the '
-                'middle of the outermost pixel lies half a pixel further '
-                'inside',
-            ),
-            (
-                1 - edge,
-                'this is the part that is lost; asked is what is left',
-            ),
-            (
-                1 / (2 * stride),
-                'this is the first weight of the kernel. The padding cuts it '
-                'off',
-            ),
-            (
-                1 / stride,
-                'this is near the first weight of the kernel, which '
-                'the padding cuts off',
-            ),
-            (
-                1,
-                'the neighbour beyond the border does not exist, and its '
-                'weight is lost',
-            ),
-            (
-                edge**2,
-                'at an edge only one direction lacks a neighbour; this is '
-                'for two',
-            ),
-        ],
-        0: [
-            (
-                edge,
-                'in a corner neighbours are missing in both directions',
-            ),
-            (
-                2 * edge - 1,
-                'the losses do not add up: the second direction loses a '
-                'share of what the first one left',
-            ),
-            (edge / 2, 'the second direction loses its share, not a half'),
-            (0.25, 'a quarter is what very large strides come close to'),
-        ],
-    }
-    raise Wrong(
-        f'stride {stride}: the value {("in the ", "at the ", "")[at]}'
-        f'{names[at]} is wrong',
-        got=f'{got[at]:.4f}',
-        hint=recognise(got[at], mistakes[at])
-        or 'how far is that pixel from the only centre that reaches it, and '
-        'which weight has the triangle there?',
+    judge(
+        2,
+        'inside',
+        (
+            stride,
+            'the weights of one kernel add up to the stride; but which '
+            'of them meet at one output pixel?',
+        ),
+    )
+    judge(  # before the corner, which follows from it
+        1,
+        'at the edge',
+        (
+            0.5,
+            'this is the weight at the very edge of the picture; the '
+            'middle of the outermost pixel lies half a pixel further '
+            'inside',
+        ),
+        (1 - edge, 'this is the part that is lost; asked is what is left'),
+        (
+            1 / (2 * stride),
+            'this is the first weight of the kernel. The padding cuts it off',
+        ),
+        (
+            1 / stride,
+            'this is near the first weight of the kernel, which '
+            'the padding cuts off',
+        ),
+        (
+            1,
+            'the neighbour beyond the border does not exist, and its '
+            'weight is lost',
+        ),
+        (
+            edge**2,
+            'at an edge only one direction lacks a neighbour; this is for two',
+        ),
+    )
+    judge(
+        0,
+        'in the corner',
+        (edge, 'in a corner neighbours are missing in both directions'),
+        (
+            2 * edge - 1,
+            'the losses do not add up: the second direction loses a '
+            'share of what the first one left',
+        ),
+        (edge / 2, 'the second direction loses its share, not a half'),
+        (0.25, 'a quarter is what very large strides come close to'),
     )
 
 
@@ -347,72 +333,58 @@ def shift(shift):
         given.append(float(array(result, (), 'the shift')))
         right.append(_measured_shift(k, s, p, a))
     given, right = onp.array(given), onp.array(right)
-    if abs(given - right).max() < 1e-4:
-        return (
-            'Of size the output padding takes care, of place it does not: '
-            'only an even k - s can be centred.'
-        )
-    k, s, p, a = onp.array(settings).T
-    hint = recognise(
-        given,
-        [
-            (
-                -right,
-                'the sign: a stamp that begins later, with less padding, '
-                'moves the picture down and to the right',
-            ),
-            (
-                right - a / 2,
-                'the output padding adds rows at the bottom and columns on '
-                'the right only. What moves when they appear?',
-            ),
-            (
-                right + a / 2,
-                'the output padding adds rows at the bottom and columns on '
-                'the right only. What moves when they appear?',
-            ),
-            (right + a, 'the output padding moves nothing'),
-            (right - a, 'the output padding moves nothing'),
-            (right / s, 'asked are output pixels; these are input pixels'),
-            (
-                onp.floor(right),
-                'there are half pixels: // cuts them off, / does not',
-            ),
-            (
-                onp.trunc(right),
-                'there are half pixels: rounding cuts them off',
-            ),
-            (
-                right + (s - 1) / 2,
-                'this is where the stamp’s middle lies. Compare it with the '
-                'place where the input pixel belongs: the middle of its own '
-                's output pixels, not the first of them',
-            ),
-            (
-                2 * right,
-                'this is the difference of the sizes: half of it is on each '
-                'side',
-            ),
-            (
-                right + p,
-                'the padding cuts off the first rows. Where does the first '
-                'stamp begin then?',
-            ),
-        ],
-    )
     wrong = int(onp.argmax(abs(given - right) > 1e-4))
     text = ', '.join(
         f'{name} = {value}'
         for name, value in zip('kspa', settings[wrong], strict=True)
     )
-    raise Wrong(
+    k, s, p, a = onp.array(settings).T
+    expect(
+        given,
+        right,
         f'the shift is wrong for {text}',
-        expected=f'{right[wrong]:g}, as a single pixel shows that is sent '
-        'through the layer',
-        got=f'{given[wrong]:g}',
-        hint=hint
-        or 'where does the stamp of pixel m begin, where is its middle, and '
+        (
+            -right,
+            'the sign: a stamp that begins later, with less padding, '
+            'moves the picture down and to the right',
+        ),
+        (
+            right - a / 2,
+            right + a / 2,
+            'the output padding adds rows at the bottom and columns on '
+            'the right only. What moves when they appear?',
+        ),
+        (right + a, right - a, 'the output padding moves nothing'),
+        (right / s, 'asked are output pixels; these are input pixels'),
+        (
+            onp.floor(right),
+            'there are half pixels: // cuts them off, / does not',
+        ),
+        (onp.trunc(right), 'there are half pixels: rounding cuts them off'),
+        (
+            right + (s - 1) / 2,
+            'this is where the stamp’s middle lies. Compare it with the '
+            'place where the input pixel belongs: the middle of its own '
+            's output pixels, not the first of them',
+        ),
+        (
+            2 * right,
+            'this is the difference of the sizes: half of it is on each side',
+        ),
+        (
+            right + p,
+            'the padding cuts off the first rows. Where does the first '
+            'stamp begin then?',
+        ),
+        expected='{:g}, as a single pixel shows that is sent through the '
+        'layer',
+        got='{:g}',
+        hint='where does the stamp of pixel m begin, where is its middle, and '
         'where should it be?',
+    )
+    return (
+        'Of size the output padding takes care, of place it does not: '
+        'only an even k - s can be centred.'
     )
 
 
@@ -421,7 +393,7 @@ def _measured_shift(k, s, p, a):
     weights = _triangle(k)
     image = onp.zeros((7, 7))
     image[3, 3] = 1
-    row = _layer(onp.outer(weights, weights), s, p, a)(image).sum(axis=1)
+    row = up(image, onp.outer(weights, weights), s, p, a).sum(axis=1)
     middle = (row * onp.arange(len(row))).sum() / row.sum()
     return round(float(middle) - (3 * s + (s - 1) / 2), 3)
 
@@ -485,7 +457,7 @@ def _twice_is_once(first, second):
     once = segbook.upsampling_matrix(8, stride).asnumpy() @ row
     step = segbook.upsampling_matrix(8, first).asnumpy() @ row
     step = segbook.upsampling_matrix(8 * first, second).asnumpy() @ step
-    return float(abs(step - once)[stride:-stride].max() < 1e-4)
+    return same(step[stride:-stride], once[stride:-stride])
 
 
 # ---------------------------------------------------------- No Dark Frame
@@ -508,96 +480,79 @@ def without_frame(without_frame):
         image = _numbers(height, width, seed=stride)
         result = call(without_frame, np.array(image), stride)
         size = stride * height, stride * width
-        shape = tuple(getattr(result, 'shape', size))
-        if shape != size:
-            _frame_shape(shape, size, stride)
-        got = array(result, size, 'the enlarged image')
-        right = _pillow(image, *size)
-        if abs(got - right).max() > 1e-4:
-            _frame_left(got, right, image, stride)
+        name = f'the output for stride {stride}'
+        hint = partial(_frame_shape, size, stride)
+        _judge_frame(array(result, size, name, hint), image, stride)
     return (
         'Repeating the border and dividing by the output on ones are the '
         'same thing.'
     )
 
 
-def _frame_shape(got, size, stride):
+def _frame_shape(size, stride, got):
     more = tuple(a - b for a, b in zip(got, size, strict=False))
-    hint = None
     if more == (2 * stride, 2 * stride):
-        hint = 'nothing is cut off yet: what did the repeated rows become?'
-    elif more[:1] != more[1:] and 0 in more:
-        hint = 'one direction is right: treat rows and columns alike'
-    elif more == (2 * stride - 2, 2 * stride - 2):
-        hint = (
+        return 'nothing is cut off yet: what did the repeated rows become?'
+    if more[:1] != more[1:] and 0 in more:
+        return 'one direction is right: treat rows and columns alike'
+    if more == (2 * stride - 2, 2 * stride - 2):
+        return (
             'one row was repeated at the input, but at the output it has '
             'become as many rows as the stride'
         )
-    elif min(more, default=0) < 0:
-        hint = 'too much is cut off, or nothing was repeated before'
-    raise Wrong(
-        f'the output has the wrong shape for stride {stride}',
-        expected=size,
-        got=got,
-        hint=hint,
-    )
+    if min(more, default=0) < 0:
+        return 'too much is cut off, or nothing was repeated before'
+    return None
 
 
-def _frame_left(got, right, image, stride):
+def _judge_frame(got, image, stride):
     def padded(mode):
         """What comes out if the border is made in another way."""
         if mode == 'reflect' and min(image.shape) < 2:
             return None
-        wide = _bilinear(stride)(onp.pad(image, 1, mode=mode))
-        return wide[stride:-stride, stride:-stride]
+        wide = _bilinear(onp.pad(image, 1, mode=mode), stride)
+        return wide[inside, inside]
 
-    close = [
-        (got[stride:], right[:-stride]),
-        (got[:-stride], right[stride:]),
-        (got[:, stride:], right[:, :-stride]),
-        (got[:, :-stride], right[:, stride:]),
-    ]
-    hint = recognise(
-        got,
-        [
-            (
-                _bilinear(stride)(image),
-                'this is the layer’s own output: the dark frame is still '
-                'there. Is it cut off after the border was repeated, and '
-                'repeated with the image’s own numbers, not with zeros?',
-            ),
-            (
-                padded('reflect'),
-                'the row next to the border was taken instead of the border '
-                'itself (NumPy’s «reflect»)',
-            ),
-            (
-                padded('wrap'),
-                'the border was taken from the opposite side',
-            ),
-        ],
-    )
-    if hint is None and any(
-        a.size and abs(a - b).max() < 1e-4 for a, b in close
+    inside = slice(stride, -stride)
+    right = _pillow(image, *got.shape)
+    hint = 'first repeat, then enlarge, then cut'
+    if any(
+        a.size and same(a, b)
+        for a, b in (
+            (got[stride:], right[:-stride]),
+            (got[:-stride], right[stride:]),
+            (got[:, stride:], right[:, :-stride]),
+            (got[:, :-stride], right[:, stride:]),
+        )
     ):
         hint = 'the picture is moved: cut off equally much on both sides'
-    inside = slice(stride, -stride)
-    difference = abs(got - right)
-    if hint is None and difference[inside, inside].max(initial=0) < 1e-4:
-        rows = difference[:, inside].max(initial=0) > 1e-4
-        columns = difference[inside].max(initial=0) > 1e-4
+    elif same(got[inside, inside], right[inside, inside]):
+        rows = same(got[:, inside], right[:, inside])
+        columns = same(got[inside], right[inside])
         hint = 'the inside is right'
         if rows != columns:
             hint += '; one direction is mended, the other is not'
-        elif not rows:
+        elif rows:
             hint += ', the edges too; the corners lack two neighbours'
-    row, column = onp.unravel_index(difference.argmax(), got.shape)
-    raise Wrong(
+    expect(
+        got,
+        right,
         f'not equal to Pillow, for stride {stride} and an image of '
         f'{image.shape}',
-        expected=f'{right[row, column]:.4f} at row {row}, column {column}',
-        got=f'{got[row, column]:.4f}',
-        hint=hint or 'first repeat, then enlarge, then cut',
+        (
+            _bilinear(image, stride),
+            'this is the layer’s own output: the dark frame is still '
+            'there. Is it cut off after the border was repeated, and '
+            'repeated with the image’s own numbers, not with zeros?',
+        ),
+        (
+            padded('reflect'),
+            'the row next to the border was taken instead of the border '
+            'itself (NumPy’s «reflect»)',
+        ),
+        (padded('wrap'), 'the border was taken from the opposite side'),
+        expected=AT,
+        hint=hint,
     )
 
 
@@ -615,30 +570,21 @@ def double(double):
         image = _numbers(*shape, seed=seed)
         result = call(double, np.array(image))
         height, width = shape
-        size = (2 * height, 2 * width)
+        more = '; what was done in one direction, do in the other'
         half_done = {
-            (2 * height, width): 'only the rows are doubled yet',
-            (height, 2 * width): 'only the columns are doubled yet',
+            (2 * height, width): f'only the rows are doubled yet{more}',
+            (height, 2 * width): f'only the columns are doubled yet{more}',
         }
-        got_size = tuple(getattr(result, 'shape', size))
-        if got_size != size and got_size in half_done:
-            raise Wrong(
-                half_done[got_size],
-                expected=size,
-                got=got_size,
-                hint='what was done in one direction, do in the other',
-            )
-        got = array(result, size, 'the enlarged array')
-        right = _bilinear(2)(image)
-        if abs(got - right).max() > 1e-4:
-            _wrong_double(got, right, image)
+        size = 2 * height, 2 * width
+        got = array(result, size, 'the enlarged array', half_done.get)
+        _judge_double(got, image)
     return (
         'Every output pixel is a sum of two numbers in each direction: no '
         'kernel needs to multiply zeros.'
     )
 
 
-def _wrong_double(got, right, image):
+def _judge_double(got, image):
     """Try matrices that make typical mistakes, in both directions."""
     U = [segbook.upsampling_matrix(n, 2).asnumpy() for n in image.shape]
 
@@ -659,49 +605,40 @@ def _wrong_double(got, right, image):
         pairs = matrix.reshape(-1, 2, matrix.shape[1])
         return pairs[:, ::-1].reshape(matrix.shape)
 
-    pillow = made(lambda matrix: matrix / matrix.sum(axis=1, keepdims=True))
-    hint = recognise(
+    right = _bilinear(image, 2)
+    inside = same(got[1:-1, 1:-1], right[1:-1, 1:-1]) and min(got.shape) > 2
+    expect(
         got,
-        [
-            (
-                pillow,
-                'this is what Pillow does. The layer has zeros outside: at '
-                'the border the neighbour’s quarter is lost',
-            ),
-            (
-                made(swapped),
-                'the nearer neighbour must count more',
-            ),
-            (
-                made(wrapped),
-                'the neighbours of the border come from the opposite side '
-                '(as with NumPy’s roll); outside there is 0',
-            ),
-            (
-                made(flipped),
-                'each pair of output pixels is in the wrong order: the first '
-                'lies nearer to the neighbour before',
-            ),
-            (
-                made(lambda U: onp.concatenate([U[::2], U[1::2]])),
-                'the two kinds of output pixels stand one after the other '
-                'as blocks; they must alternate',
-            ),
-            (
-                image.repeat(2, axis=0).repeat(2, axis=1),
-                'this repeats each pixel; it does not interpolate',
-            ),
-        ],
-    )
-    inside = abs(got - right)[1:-1, 1:-1].max(initial=0) < 1e-4
-    row, column = onp.unravel_index(abs(got - right).argmax(), got.shape)
-    raise Wrong(
+        right,
         f'not equal to the layer, for an array of {image.shape}'
-        + ('; the inside is right' if inside and min(got.shape) > 2 else ''),
-        expected=f'{right[row, column]:.4f} at row {row}, column {column}',
-        got=f'{got[row, column]:.4f}',
-        hint=hint
-        or 'an output pixel lies a quarter of an input pixel from one '
+        + ('; the inside is right' if inside else ''),
+        (
+            made(lambda matrix: matrix / matrix.sum(axis=1, keepdims=True)),
+            'this is what Pillow does. The layer has zeros outside: at '
+            'the border the neighbour’s quarter is lost',
+        ),
+        (made(swapped), 'the nearer neighbour must count more'),
+        (
+            made(wrapped),
+            'the neighbours of the border come from the opposite side '
+            '(as with NumPy’s roll); outside there is 0',
+        ),
+        (
+            made(flipped),
+            'each pair of output pixels is in the wrong order: the first '
+            'lies nearer to the neighbour before',
+        ),
+        (
+            made(lambda U: onp.concatenate([U[::2], U[1::2]])),
+            'the two kinds of output pixels stand one after the other '
+            'as blocks; they must alternate',
+        ),
+        (
+            blocks(image, 2),
+            'this repeats each pixel; it does not interpolate',
+        ),
+        expected=AT,
+        hint='an output pixel lies a quarter of an input pixel from one '
         'centre, three quarters from the next: which weights?',
     )
 
@@ -726,17 +663,15 @@ def resize_matrix(resize_matrix):
         (16, 500),
     ):
         result = call(resize_matrix, old, new)
-        if tuple(getattr(result, 'shape', ())) == (old, new) != (new, old):
-            raise Wrong(
-                'the matrix is lying on its side',
-                expected=f'{(new, old)} for {old} to {new}',
-                got=(old, new),
-                hint='a row for each output pixel: so the product with a '
-                'column of input numbers is a column of output numbers',
-            )
-        got = array(result, (new, old), f'the matrix for {old} to {new}')
+        side = (
+            'the matrix is lying on its side. A row for each output pixel: '
+            'so the product with a column of input numbers is a column of '
+            'output numbers'
+        )
+        name = f'the matrix for {old} to {new}'
+        got = array(result, (new, old), name, {(old, new): side}.get)
         right = _pillow(onp.eye(old), new, old)
-        if abs(got - right).max() > 1e-4:
+        if not same(got, right):
             _wrong_resize(got, right, old, new)
     return (
         'The edges of both pictures coincide, and everything between them '
@@ -755,30 +690,30 @@ def _wrong_resize(got, right, old, new):
 
     nearest = onp.rint((u + 0.5) * old / new - 0.5).clip(0, old - 1)
     whole_stride = (u + 0.5) / (new // old) - 0.5
-    start = 'the picture is moved. Scale the middles of the pixels, counted '
-    start += 'from the edge of the picture: pixel 0 has its middle at 1/2'
     hint = recognise(
         got,
-        [
-            (at(u * old / new), start),
-            (at((u + 0.5) * old / new), start),
-            (at(u * old / new - 0.5), start),
-            (
-                at(onp.linspace(0, old - 1, new)),
-                'the first and the last centres of both pictures coincide '
-                '(«align corners»), so the picture is stretched. It is the '
-                'edges that must coincide',
-            ),
-            (
-                at(whole_stride),
-                'new // old is cut to a whole number: the factor is a '
-                'fraction here',
-            ),
-            (
-                onp.eye(old)[nearest.astype(int)],
-                'this takes the nearest pixel; it does not interpolate',
-            ),
-        ],
+        (
+            at(u * old / new),
+            at((u + 0.5) * old / new),
+            at(u * old / new - 0.5),
+            'the picture is moved. Scale the middles of the pixels, counted '
+            'from the edge of the picture: pixel 0 has its middle at 1/2',
+        ),
+        (
+            at(onp.linspace(0, old - 1, new)),
+            'the first and the last centres of both pictures coincide '
+            '(«align corners»), so the picture is stretched. It is the '
+            'edges that must coincide',
+        ),
+        (
+            at(whole_stride),
+            'new // old is cut to a whole number: the factor is a '
+            'fraction here',
+        ),
+        (
+            onp.eye(old)[nearest.astype(int)],
+            'this takes the nearest pixel; it does not interpolate',
+        ),
     )
     sums = got.sum(axis=1)
     row = int(onp.argmax(abs(got - right).max(axis=1)))
@@ -815,9 +750,8 @@ def other_kernels(box, box_padding, mine, mine_padding, answer):
     image = _numbers(8, 9, seed=3)
     box = _kernel(box, 'box')
     large = _enlarged(image, box, whole(box_padding, 'box_padding'), 'box')
-    repeated = image.repeat(4, axis=0).repeat(4, axis=1)
-    if abs(large - repeated).max() > 1e-4:
-        _wrong_box(large, repeated, box)
+    repeated = blocks(image, 4)
+    _judge_box(large, repeated, box)
     mine = _kernel(mine, 'mine')
     padding = whole(mine_padding, 'mine_padding')
     large = _enlarged(image, mine, padding, 'mine')
@@ -835,12 +769,12 @@ def other_kernels(box, box_padding, mine, mine_padding, answer):
                 f'{abs(moved):.3g} output pixels',
                 hint='a kernel that is symmetric around its middle does not',
             )
-    inside = slice(8, -8)
+    inside = slice(8, -8), slice(8, -8)
     for other, name in (
         (repeated, 'the box'),
-        (_bilinear(4)(image), 'the triangle'),
+        (_bilinear(image, 4), 'the triangle'),
     ):
-        if abs(large - other)[inside, inside].max() < 1e-3:
+        if same(large[inside], other[inside], 1e-3):
             raise Wrong(f'mine does the same as {name}; find another one')
     words(answer)
     step = onp.repeat([0.0, 1.0], 8) * onp.ones((16, 1))
@@ -883,27 +817,21 @@ def _enlarged(image, kernel, padding, name):
             hint='the kernel sticks out beyond its 4 pixels, equally far on '
             'both sides; the padding takes that off',
         )
-    return _layer(kernel, 4, padding)(image)
+    return up(image, kernel, 4, padding)
 
 
-def _wrong_box(large, repeated, box):
+def _judge_box(large, repeated, box):
     hint = 'where do the stamps of two neighbours meet?'
     scale = large.sum() / repeated.sum()
-    if abs(large - scale * repeated).max() < 1e-4:
+    if same(large, scale * repeated):
         hint = (
             'the blocks are right, their height is not: a pixel of the input '
             'shall be 1 times itself in each of its output pixels'
         )
     elif len(box) > 4:
         hint = 'the stamps overlap: then the pixels are mixed, not repeated'
-    difference = abs(large - repeated)
-    row, column = onp.unravel_index(difference.argmax(), large.shape)
-    raise Wrong(
-        'box does not repeat the pixels',
-        expected=f'{repeated[row, column]:.4f} at row {row}, column {column}',
-        got=f'{large[row, column]:.4f}',
-        hint=hint,
-    )
+    problem = 'box does not repeat the pixels'
+    expect(large, repeated, problem, expected=AT, hint=hint)
 
 
 def _keeps_ones(kernel):

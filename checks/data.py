@@ -37,7 +37,7 @@ def bits(color_of_20, index):
         # 20 is 10100: what some other ways to deal the bits make of it
         hint = recognise(
             color,
-            [
+            *[
                 (
                     right[::-1],
                     'the numbers are right, their order is not: red first, '
@@ -82,7 +82,7 @@ def bits(color_of_20, index):
     if tuple(table[number]) != (64, 0, 128):
         hint = recognise(
             number,
-            [
+            *[
                 (33, 'the order is red, green, blue'),
                 (48, 'b0 is the last digit of the binary number'),
                 (6, 'b0 is the last digit of the binary number'),
@@ -134,7 +134,7 @@ def baseline(background, boat):
             more = found + (pixels[utils.VOID] if own == 0 else 0)
             hint = recognise(
                 got[0],
-                [
+                *[
                     (
                         found / 1000,
                         'void pixels count nowhere: leave them out of the '
@@ -160,7 +160,7 @@ def baseline(background, boat):
         if abs(got[1] - metric.mean_iu) > 1e-4:
             hint = recognise(
                 got[1],
-                [
+                *[
                     (
                         accuracy,
                         'this is the IU of one class. The mean goes over all '
@@ -231,7 +231,7 @@ def dropped(dropped, padding):
     if got != right:
         hint = recognise(
             got,
-            [
+            *[
                 (
                     smaller.all(axis=1).sum(),
                     'one direction is enough: a window that is too wide does '
@@ -285,7 +285,7 @@ def dropped(dropped, padding):
         missing = crop[1] - portrait.shape[1]
         hint = recognise(
             share,
-            [
+            *[
                 (
                     missing / portrait.shape[1],
                     'asked is the share of the window, not of the image',
@@ -385,7 +385,7 @@ def _wrong_preparation(got, photos):
     mean, std = onp.array(utils.RGB_MEAN), onp.array(utils.RGB_STD)
     hint = recognise(
         onp.array([slopes * 255 * std, starts]),
-        [
+        *[
             (
                 [[255] * 3, -mean / std],
                 'mean and std belong to pixels between 0 and 1: something is '
@@ -480,7 +480,7 @@ def mean_iu(confusion, class_iu, mean_iu):
     if abs(iu - metric.class_iu).max() > 1e-4:
         hint = recognise(
             iu,
-            [
+            *[
                 (
                     right / rows,
                     'this divides by the row, the pixels that have the class. '
@@ -522,7 +522,7 @@ def mean_iu(confusion, class_iu, mean_iu):
     if abs(mean - metric.mean_iu) > 1e-4:
         hint = recognise(
             mean,
-            [
+            *[
                 (
                     metric.pixel_accuracy,
                     'this is the pixel accuracy',
@@ -567,7 +567,7 @@ def _wrong_confusion(got, counts):
     as_predicted = count(onp.where(void, PREDICTION, TRUTH), PREDICTION)
     hint = recognise(
         got,
-        [
+        *[
             (
                 counts.T,
                 'rows and columns are swapped: row i is the true class, '
@@ -1007,7 +1007,7 @@ def _frequencies(got, classes, count):
         return
     hint = recognise(
         seen,
-        [
+        *[
             (
                 onp.full(len(classes), 1 / len(classes)),
                 'every image is equally likely: so the frequent class comes '
@@ -1091,7 +1091,7 @@ def void_as_background(accuracies, answer):
         )
         hint = recognise(
             got,
-            [
+            *[
                 (right[::-1], 'the rows are swapped: A first'),
                 (right[:, ::-1], 'the columns are swapped: left out first'),
                 (right.T, 'rows and columns are swapped: a row for a program'),
@@ -1105,7 +1105,7 @@ def void_as_background(accuracies, answer):
         row, column = onp.argwhere(abs(got - right) > 1e-4)[0]
         hint = hint or recognise(
             got[row, column],
-            [
+            *[
                 (
                     share(empty, total),
                     'void pixels are neither right nor wrong here: they are '

@@ -128,7 +128,7 @@ def _why_loss(value, losses, counts):
         ),
         (-kept / number, 'the sign: minus the logarithm of the probability'),
     )
-    return recognise(value, known, 1e-3) or (
+    return recognise(value, *known, tolerance=1e-3) or (
         'compare with two pixels worked out by hand: minus the logarithm of '
         'the softmax over the classes, axis 1, at the true class'
     )
@@ -979,7 +979,7 @@ def _judge_borders(got, labels, predictions, width):
     )
     for distance in _DISTANCES:
         known = _wrong_figures(figures, distance, labels, predictions, width)
-        hint = recognise(got, known) or hint
+        hint = recognise(got, *known) or hint
     raise Wrong(
         f'other figures are right for a width of {width}',
         expected=f'near {rights[0][0]:.4f}, inside {rights[0][1]:.4f}',

@@ -111,7 +111,7 @@ def by_hand(stride_1, stride_2, stride_3):
         raise Wrong(
             f'{name} is not right in {where}',
             got=got,
-            hint=recognise(ours, _mistakes_by_hand(X, K, s, p))
+            hint=recognise(ours, *_mistakes_by_hand(X, K, s, p))
             or 'which stamps cover this cell, and with which of their '
             'numbers? Add these up',
         )
@@ -284,7 +284,7 @@ def _size_hint(size, i, k, s, p, a):
             'this is the formula of a convolution, which makes smaller',
         )
     )
-    return recognise(size, mistakes)
+    return recognise(size, *mistakes)
 
 
 def _stamps_hint(ours, count, uncut, ends):
@@ -404,7 +404,7 @@ def _setting_hint(k, s, p, a):
     wanted, i = onp.array([24]), onp.array([8])
     hint = _size_hint(wanted, i, k, s, p, a) or recognise(
         wanted,
-        [
+        *[
             (
                 k * (i - 1) + s - 2 * p + a,
                 'the kernel comes first, then the stride: (k, s, p, a)',
@@ -518,7 +518,7 @@ def _judge_returns(cases, name):
             else f'a = {a}, which MXNet refuses for stride {s}',
             hint=recognise(
                 answers,
-                [
+                *[
                     (onp.array([rest(*case[:4]) for case in cases]), hint)
                     for rest, hint in RESTS
                 ],
@@ -638,7 +638,7 @@ def _kernel_hint(K):
     if (onp.ptp(inside, axis=1) <= small).all():
         return 'it is constant along every row; now down the columns'
     ramp = 1 - abs(onp.arange(5) - 2) / 3
-    if recognise(K / K.max(), [(onp.outer(ramp, ramp), 'bilinear')]):
+    if recognise(K / K.max(), *[(onp.outer(ramp, ramp), 'bilinear')]):
         return (
             'this triangle falls by a third from cell to cell: it is made '
             'for stride 3'
@@ -692,7 +692,7 @@ def small_matrix(matrix):
                 f'for a, b, c, d = {K.reshape(-1).tolist()} the matrix is '
                 f'not right in {where}',
                 got=got,
-                hint=recognise(ours, _mistaken_matrices(K))
+                hint=recognise(ours, *_mistaken_matrices(K))
                 or 'the row says which output cell, the column which input '
                 'cell: which cell of the kernel connects the two?',
             )
@@ -763,7 +763,7 @@ def on_ones(small, large):
         right = onp.array([Y[0, 0], Y[0, middle], Y[middle, middle]])
         if _same(ours, right):
             continue
-        hint = recognise(ours, _mistakes_on_ones(right, K, k)) or (
+        hint = recognise(ours, *_mistakes_on_ones(right, K, k)) or (
             'are they the numbers of the drawing? It shows the weights '
             f'times {k * k}'
             if (ours >= 1.5).any()
@@ -888,7 +888,7 @@ def dilation(dilated_size, dilated):
             raise Wrong(
                 f'{said} the output is not right in {where}',
                 got=got,
-                hint=recognise(ours, _mistaken_dilations(X, K, s, p, a, d))
+                hint=recognise(ours, *_mistaken_dilations(X, K, s, p, a, d))
                 or 'try it on a single 1: the stamp should be the kernel '
                 'with zeros between its weights',
             )
@@ -963,7 +963,7 @@ def _dilated_hint(sizes, i, p, a, k, s, d):
             for one_k, one_d in zip(onp.ravel(k), onp.ravel(d), strict=True)
         ]
     )
-    return recognise(sizes, mistakes) or _size_hint(sizes, i, reach, s, p, a)
+    return recognise(sizes, *mistakes) or _size_hint(sizes, i, reach, s, p, a)
 
 
 def _mistaken_dilations(X, K, s, p, a, d):
@@ -1063,7 +1063,7 @@ def _judge_sums(function, A, B, K, s, p, left):
         raise Wrong(
             f'{said} the sum of {name} is not right',
             got=f'{ours[0]:.4f} and {ours[1]:.4f}',
-            hint=recognise(value, hints, 1e-3)
+            hint=recognise(value, *hints, tolerance=1e-3)
             or 'multiply cell by cell, and add up over all cells',
         )
 

@@ -357,9 +357,9 @@ def test_words():
 
 def test_recognise():
     mistakes = [([1, 2], 'swapped'), ([2, 2], 'twice')]
-    assert recognise(onp.array([2, 2.00001]), mistakes) == 'twice'
-    assert recognise([2, 1], mistakes) is None
-    assert recognise([1, 2, 3], mistakes) is None
+    assert recognise(onp.array([2, 2.00001]), *mistakes) == 'twice'
+    assert recognise([2, 1], *mistakes) is None
+    assert recognise([1, 2, 3], *mistakes) is None
 
 
 def test_whole():
