@@ -8,14 +8,23 @@ import re
 
 import segbook
 import utils  # first: it gives MXNet all cores
-from checks import Wrong, array, call, check, recognise, whole, words
+from checks import (
+    NOT_A_SHARE,
+    Wrong,
+    array,
+    call,
+    check,
+    expect,
+    recognise,
+    same,
+    share,
+    whole,
+    words,
+)
 
 import numpy as onp
 from mxnet import np
 from PIL import Image
-
-NOT_A_SHARE = 'a share is a number from 0 to 1, not a percentage'
-
 
 # ---------------------------------------------- One Bit After the Other
 
@@ -33,45 +42,37 @@ def bits(color_of_20, index):
     table = segbook.voc_colormap().astype(int)
     color = array(color_of_20, (3,), 'the colour of 20')
     right = table[20]
-    if (color != right).any():
-        # 20 is 10100: what some other ways to deal the bits make of it
-        hint = recognise(
-            color,
-            *[
-                (
-                    right[::-1],
-                    'the numbers are right, their order is not: red first, '
-                    'blue last',
-                ),
-                (
-                    (0, 2, 1),
-                    'each channel has the right bits. But the first bit that '
-                    'it gets is the highest of its eight, not the lowest',
-                ),
-                (
-                    (32, 64, 0),
-                    'the bits are dealt out one by one, as cards: b0 to red, '
-                    'b1 to green, b2 to blue, b3 to red again …',
-                ),
-                (
-                    (0, 128, 128),
-                    'the first bit of a channel counts 128, the second 64, '
-                    'the third 32',
-                ),
-                (right / 255, 'the channels are numbers from 0 to 255'),
-                (right / 256, 'the channels are numbers from 0 to 255'),
-                (table[40], 'b0 is the last digit of the binary number'),
-                (table[5], 'b0 is the last digit of the binary number'),
-            ],
-        )
-        names = onp.array(['red', 'green', 'blue'])[color != right]
-        raise Wrong(
-            f'this is not the colour of 20: wrong in {" and ".join(names)}',
-            got=', '.join(f'{channel:g}' for channel in color),
-            hint=hint
-            or 'write 20 in binary with b0 on the right, then give b0, b3 '
-            'and b6 to red, b1, b4 and b7 to green, b2 and b5 to blue',
-        )
+    names = onp.array(['red', 'green', 'blue'])[color != right]
+    # 20 is 10100: what some other ways to deal the bits make of it
+    expect(
+        color,
+        right,
+        f'this is not the colour of 20: wrong in {" and ".join(names)}',
+        (
+            right[::-1],
+            'the numbers are right, their order is not: red first, blue last',
+        ),
+        (
+            (0, 2, 1),
+            'each channel has the right bits. But the first bit that it gets '
+            'is the highest of its eight, not the lowest',
+        ),
+        (
+            (32, 64, 0),
+            'the bits are dealt out one by one, as cards: b0 to red, b1 to '
+            'green, b2 to blue, b3 to red again …',
+        ),
+        (
+            (0, 128, 128),
+            'the first bit of a channel counts 128, the second 64, the third '
+            '32',
+        ),
+        (right / 255, right / 256, 'the channels are numbers from 0 to 255'),
+        (table[40], table[5], 'b0 is the last digit of the binary number'),
+        got=', '.join(f'{channel:g}' for channel in color),
+        hint='write 20 in binary with b0 on the right, then give b0, b3 and '
+        'b6 to red, b1, b4 and b7 to green, b2 and b5 to blue',
+    )
     number = whole(index, 'the index')
     if not 0 <= number <= 255:
         raise Wrong(
@@ -82,13 +83,9 @@ def bits(color_of_20, index):
     if tuple(table[number]) != (64, 0, 128):
         hint = recognise(
             number,
-            *[
-                (33, 'the order is red, green, blue'),
-                (48, 'b0 is the last digit of the binary number'),
-                (6, 'b0 is the last digit of the binary number'),
-                (3, 'b0 is the last digit of the binary number'),
-                (5, '64 is not the highest bit of red but the next one'),
-            ],
+            (33, 'the order is red, green, blue'),
+            (48, 6, 3, 'b0 is the last digit of the binary number'),
+            (5, '64 is not the highest bit of red but the next one'),
         )
         raise Wrong(
             'this index has another colour than (64, 0, 128)',
@@ -121,79 +118,58 @@ def baseline(background, boat):
     ):
         metric = utils.SegmentationMetric(len(segbook.VOC_CLASSES))
         metric.update(label, onp.full_like(label, own))
-        got = array(answer, (2,), f'the answer for «{name}»')
-        if (got > 1).any():
-            raise Wrong(
-                f'«{name}»: a score is larger than 1',
-                got=got.tolist(),
-                hint=NOT_A_SHARE,
-            )
+        got = share(answer, (2,), f'the answer for «{name}»')
         accuracy = metric.pixel_accuracy
         found, known = pixels[own], 1000 - pixels[utils.VOID]
-        if abs(got[0] - accuracy) > 1e-4:
-            more = found + (pixels[utils.VOID] if own == 0 else 0)
-            hint = recognise(
-                got[0],
-                *[
-                    (
-                        found / 1000,
-                        'void pixels count nowhere: leave them out of the '
-                        'total as well',
-                    ),
-                    (
-                        more / 1000,
-                        'void is not background: saying «background» there '
-                        'is neither right nor wrong',
-                    ),
-                    (
-                        metric.mean_iu,
-                        'are the two numbers in the right order? Pixel '
-                        'accuracy first',
-                    ),
-                ],
-            )
-            raise Wrong(
-                f'«{name}»: the pixel accuracy is wrong',
-                got=f'{got[0]:.4f}',
-                hint=hint or 'right pixels, divided by all that count',
-            )
-        if abs(got[1] - metric.mean_iu) > 1e-4:
-            hint = recognise(
-                got[1],
-                *[
-                    (
-                        accuracy,
-                        'this is the IU of one class. The mean goes over all '
-                        'three: the classes that are never found count too',
-                    ),
-                    (
-                        accuracy / 21,
-                        'the mean goes over the classes that occur in the '
-                        'labels, not over all 21 of the table',
-                    ),
-                    (
-                        accuracy / 4,
-                        'void is no class: the mean goes over three',
-                    ),
-                    (
-                        1 / 3,
-                        'this is the mean of how much of each class is found. '
-                        'IU also counts what is found wrongly: the union '
-                        'holds every pixel that the program calls so',
-                    ),
-                    (
-                        found / 1000 / 3,
-                        'void pixels are in no union either',
-                    ),
-                ],
-            )
-            raise Wrong(
-                f'«{name}»: the mean IU is wrong',
-                got=f'{got[1]:.4f}',
-                hint=hint
-                or 'for each class: how many pixels do truth and prediction '
-                'share, how many does at least one of them have?',
-            )
+        more = found + (pixels[utils.VOID] if own == 0 else 0)
+        expect(
+            got[0],
+            accuracy,
+            f'«{name}»: the pixel accuracy is wrong',
+            (
+                found / 1000,
+                'void pixels count nowhere: leave them out of the total as '
+                'well',
+            ),
+            (
+                more / 1000,
+                'void is not background: saying «background» there is '
+                'neither right nor wrong',
+            ),
+            (
+                metric.mean_iu,
+                'are the two numbers in the right order? Pixel accuracy first',
+            ),
+            hint='right pixels, divided by all that count',
+        )
+        expect(
+            got[1],
+            metric.mean_iu,
+            f'«{name}»: the mean IU is wrong',
+            (
+                accuracy,
+                'this is the IU of one class. The mean goes over all three: '
+                'the classes that are never found count too',
+            ),
+            (
+                accuracy / 21,
+                'the mean goes over the classes that occur in the labels, '
+                'not over all 21 of the table',
+            ),
+            (
+                accuracy / 4,
+                'void is no class: the mean goes over three',
+            ),
+            (
+                1 / 3,
+                'this is the mean of how much of each class is found. IU '
+                'also counts what is found wrongly: the union holds every '
+                'pixel that the program calls so',
+            ),
+            (found / 1000 / 3, 'void pixels are in no union either'),
+            hint='for each class: how many pixels do truth and prediction '
+            'share, how many does at least one of them have?',
+        )
     return (
         f'{known} pixels count, and the accuracy of the first program looks '
         'like success. Its mean IU does not.'
@@ -225,53 +201,45 @@ def dropped(dropped, padding):
     500 x 375 that is padding.
     """
     crop = onp.array([320, 480])
-    got = whole(dropped, 'the number of dropped images')
     smaller = crop > SIZES
     right = int(smaller.any(axis=1).sum())
-    if got != right:
-        hint = recognise(
-            got,
-            *[
-                (
-                    smaller.all(axis=1).sum(),
-                    'one direction is enough: a window that is too wide does '
-                    'not fit, however high the image is',
-                ),
-                (
-                    (crop[::-1] > SIZES).any(axis=1).sum(),
-                    'height and width are swapped: the crop is 320 high and '
-                    '480 wide',
-                ),
-                (
-                    (crop >= SIZES).any(axis=1).sum(),
-                    'an image of exactly the window’s width is not smaller',
-                ),
-                (
-                    len({tuple(size) for size in SIZES[smaller.any(axis=1)]}),
-                    'these are the rows of the table; how many images stand '
-                    'in each?',
-                ),
-                (
-                    len(SIZES) - right,
-                    'these are the images that remain; asked are the others',
-                ),
-                (
-                    smaller[:, 0].sum(),
-                    'this looks at the height alone; compare the width too',
-                ),
-                (
-                    smaller[:, 1].sum(),
-                    'this looks at the width alone; compare the height too',
-                ),
-            ],
-        )
-        raise Wrong(
-            'the number of dropped images is wrong',
-            got=got,
-            hint=hint
-            or 'go through the rows: is the height below 320, or the width '
-            'below 480? Then add up the right column',
-        )
+    expect(
+        whole(dropped, 'the number of dropped images'),
+        right,
+        'the number of dropped images is wrong',
+        (
+            smaller.all(axis=1).sum(),
+            'one direction is enough: a window that is too wide does not '
+            'fit, however high the image is',
+        ),
+        (
+            (crop[::-1] > SIZES).any(axis=1).sum(),
+            'height and width are swapped: the crop is 320 high and 480 wide',
+        ),
+        (
+            (crop >= SIZES).any(axis=1).sum(),
+            'an image of exactly the window’s width is not smaller',
+        ),
+        (
+            len({tuple(size) for size in SIZES[smaller.any(axis=1)]}),
+            'these are the rows of the table; how many images stand in each?',
+        ),
+        (
+            len(SIZES) - right,
+            'these are the images that remain; asked are the others',
+        ),
+        (
+            smaller[:, 0].sum(),
+            'this looks at the height alone; compare the width too',
+        ),
+        (
+            smaller[:, 1].sum(),
+            'this looks at the width alone; compare the height too',
+        ),
+        got='{:g}',
+        hint='go through the rows: is the height below 320, or the width '
+        'below 480? Then add up the right column',
+    )
     portrait = onp.zeros((500, 375), dtype='uint8')
     window = segbook.random_crop(
         onp.zeros((500, 375, 3), dtype='uint8'),
@@ -280,37 +248,30 @@ def dropped(dropped, padding):
         onp.random.default_rng(0),
     )[1]
     is_void = window == utils.VOID
-    share = array(padding, (), 'the share of padding')
-    if abs(share - is_void.mean()) > 1e-4:
-        missing = crop[1] - portrait.shape[1]
-        hint = recognise(
-            share,
-            *[
-                (
-                    missing / portrait.shape[1],
-                    'asked is the share of the window, not of the image',
-                ),
-                (
-                    1 - is_void.mean(),
-                    'this is the share of the photo; asked is the rest',
-                ),
-                (
-                    0,
-                    'the image is high enough but not wide enough: height '
-                    'comes first, 500 x 375 is a portrait',
-                ),
-                (is_void.sum(), 'divide by the pixels of the window'),
-                (missing, 'these are columns; asked is a share of the window'),
-                (is_void.mean() * 100, NOT_A_SHARE),
-            ],
-        )
-        raise Wrong(
-            'the share of padding is wrong',
-            got=f'{share:.4f}',
-            hint=hint
-            or 'how many of the window’s columns does the image fill? '
-            'The height it fills entirely',
-        )
+    missing = crop[1] - portrait.shape[1]
+    expect(
+        array(padding, (), 'the share of padding'),
+        is_void.mean(),
+        'the share of padding is wrong',
+        (
+            missing / portrait.shape[1],
+            'asked is the share of the window, not of the image',
+        ),
+        (
+            1 - is_void.mean(),
+            'this is the share of the photo; asked is the rest',
+        ),
+        (
+            0,
+            'the image is high enough but not wide enough: height comes '
+            'first, 500 x 375 is a portrait',
+        ),
+        (is_void.sum(), 'divide by the pixels of the window'),
+        (missing, 'these are columns; asked is a share of the window'),
+        (is_void.mean() * 100, NOT_A_SHARE),
+        hint='how many of the window’s columns does the image fill? The '
+        'height it fills entirely',
+    )
     return 'Padding keeps every image, and void keeps the padding harmless.'
 
 
@@ -330,17 +291,14 @@ def preparation(prepare):
     )
     result = call(prepare, np.array(photos, dtype='uint8'))
     right = utils.normalize(np.array(photos, dtype='uint8')).asnumpy()
-    shape = tuple(getattr(result, 'shape', ()))
-    if shape in ((2, 6, 9, 3), (2, 3, 9, 6)):
-        raise Wrong(
-            'the axes are in the wrong order',
-            expected='(N, 3, H, W)',
-            got='(N, H, W, 3)' if shape[3] == 3 else '(N, 3, W, H)',
-            hint='convolutions expect the channels on the second axis, and '
-            'height before width',
-        )
-    got = array(result, right.shape, 'the prepared batch')
-    if abs(got - right).max() > 1e-3:
+    order = 'the axes are in the wrong order, {}: convolutions expect the '
+    order += 'channels on the second axis, and height before width'
+    known = {
+        (2, 6, 9, 3): order.format('(N, H, W, 3)'),
+        (2, 3, 9, 6): order.format('(N, 3, W, H)'),
+    }
+    got = array(result, right.shape, 'the prepared batch', known.get)
+    if not same(got, right, 1e-3):
         raise _wrong_preparation(got, photos)
     kind = getattr(result, 'dtype', None)
     if kind is not None and onp.dtype(kind) != onp.float32:
@@ -385,32 +343,27 @@ def _wrong_preparation(got, photos):
     mean, std = onp.array(utils.RGB_MEAN), onp.array(utils.RGB_STD)
     hint = recognise(
         onp.array([slopes * 255 * std, starts]),
-        *[
-            (
-                [[255] * 3, -mean / std],
-                'mean and std belong to pixels between 0 and 1: something is '
-                'forgotten before the mean is subtracted',
-            ),
-            (
-                [[1] * 3, -mean / std / 255],
-                'the mean belongs to pixels between 0 and 1: divide by 255 '
-                'before you subtract it',
-            ),
-            (
-                [[1 / 255] * 3, -mean / std],
-                'this divides by 255 twice',
-            ),
-            ([std, -mean], 'the division by std is missing'),
-            ([[1] * 3, [0] * 3], 'the mean is not subtracted'),
-            ([std, [0] * 3], 'mean and std are not used yet'),
-            ([std**2, -mean * std], 'divide by std, do not multiply by it'),
-            ([[1] * 3, -mean], 'subtract the mean first, then divide by std'),
-            ([[1] * 3, mean / std], 'subtract the mean, do not add it'),
-            (
-                [std / std[::-1], -mean[::-1] / std[::-1]],
-                'mean and std are in the wrong order: red first',
-            ),
-        ],
+        (
+            [[255] * 3, -mean / std],
+            'mean and std belong to pixels between 0 and 1: something is '
+            'forgotten before the mean is subtracted',
+        ),
+        (
+            [[1] * 3, -mean / std / 255],
+            'the mean belongs to pixels between 0 and 1: divide by 255 '
+            'before you subtract it',
+        ),
+        ([[1 / 255] * 3, -mean / std], 'this divides by 255 twice'),
+        ([std, -mean], 'the division by std is missing'),
+        ([[1] * 3, [0] * 3], 'the mean is not subtracted'),
+        ([std, [0] * 3], 'mean and std are not used yet'),
+        ([std**2, -mean * std], 'divide by std, do not multiply by it'),
+        ([[1] * 3, -mean], 'subtract the mean first, then divide by std'),
+        ([[1] * 3, mean / std], 'subtract the mean, do not add it'),
+        (
+            [std / std[::-1], -mean[::-1] / std[::-1]],
+            'mean and std are in the wrong order: red first',
+        ),
         tolerance=2e-3,
     )
     return Wrong(
@@ -472,137 +425,108 @@ def mean_iu(confusion, class_iu, mean_iu):
     metric = utils.SegmentationMetric(3)
     metric.update(TRUTH, PREDICTION)
     counts = metric.confusion
-    got = array(confusion, (3, 3), 'the matrix')
-    if (got != counts).any():
-        raise _wrong_confusion(got, counts)
+    _judge_confusion(array(confusion, (3, 3), 'the matrix'), counts)
     right, rows, columns = onp.diag(counts), counts.sum(axis=1), counts.sum(0)
-    iu = array(class_iu, (3,), 'the IUs of the classes')
-    if abs(iu - metric.class_iu).max() > 1e-4:
-        hint = recognise(
-            iu,
-            *[
-                (
-                    right / rows,
-                    'this divides by the row, the pixels that have the class. '
-                    'The union also holds those that only the prediction '
-                    'calls so',
-                ),
-                (
-                    right / columns,
-                    'this divides by the column, the pixels that are called '
-                    'so. The union also holds those that have the class and '
-                    'were missed',
-                ),
-                (
-                    right / (rows + columns),
-                    'row plus column counts the shared pixels twice: subtract '
-                    'them once',
-                ),
-                (
-                    2 * right / (rows + columns),
-                    'this is the Dice coefficient, a relative of IU: it '
-                    'counts the shared pixels twice, above and below',
-                ),
-                (
-                    right / counts.sum(),
-                    'divide by the union of each class, not by all pixels',
-                ),
-                (metric.class_iu * 100, NOT_A_SHARE),
-            ],
-        )
-        wrong = int(onp.argmax(abs(iu - metric.class_iu)))
-        raise Wrong(
-            f'the IU of class {wrong} is wrong; the matrix is right',
-            got=f'{iu[wrong]:.4f}',
-            hint=hint
-            or 'the union of a class: all that is in its row or its column, '
-            'each pixel once',
-        )
-    mean = array(mean_iu, (), 'the mean IU')
-    if abs(mean - metric.mean_iu) > 1e-4:
-        hint = recognise(
-            mean,
-            *[
-                (
-                    metric.pixel_accuracy,
-                    'this is the pixel accuracy',
-                ),
-                (
-                    metric.frequency_weighted_iu,
-                    'this weights the classes by their pixels. In the mean '
-                    'IU each class counts alike, however small',
-                ),
-                (
-                    right.sum() / (rows + columns - right).sum(),
-                    'this adds up first and divides once. The mean IU '
-                    'divides in each class, then takes the mean',
-                ),
-                (metric.class_iu.sum(), 'divide by the number of classes'),
-                (metric.class_iu.sum() / 4, 'void is no class'),
-                (metric.mean_accuracy, 'this is the mean accuracy'),
-                (metric.mean_iu * 100, NOT_A_SHARE),
-            ],
-        )
-        raise Wrong(
-            'the mean IU is wrong; all before it is right',
-            got=f'{mean:.4f}',
-            hint=hint or 'it is the plain mean of the three IUs',
-        )
+    expect(
+        share(class_iu, (3,), 'the IUs of the classes'),
+        metric.class_iu,
+        'the IU of class {} is wrong; the matrix is right',
+        (
+            right / rows,
+            'this divides by the row, the pixels that have the class. The '
+            'union also holds those that only the prediction calls so',
+        ),
+        (
+            right / columns,
+            'this divides by the column, the pixels that are called so. The '
+            'union also holds those that have the class and were missed',
+        ),
+        (
+            right / (rows + columns),
+            'row plus column counts the shared pixels twice: subtract them '
+            'once',
+        ),
+        (
+            2 * right / (rows + columns),
+            'this is the Dice coefficient, a relative of IU: it counts the '
+            'shared pixels twice, above and below',
+        ),
+        (
+            right / counts.sum(),
+            'divide by the union of each class, not by all pixels',
+        ),
+        hint='the union of a class: all that is in its row or its column, '
+        'each pixel once',
+    )
+    expect(
+        array(mean_iu, (), 'the mean IU'),
+        metric.mean_iu,
+        'the mean IU is wrong; all before it is right',
+        (metric.pixel_accuracy, 'this is the pixel accuracy'),
+        (
+            metric.frequency_weighted_iu,
+            'this weights the classes by their pixels. In the mean IU each '
+            'class counts alike, however small',
+        ),
+        (
+            right.sum() / (rows + columns - right).sum(),
+            'this adds up first and divides once. The mean IU divides in '
+            'each class, then takes the mean',
+        ),
+        (metric.class_iu.sum(), 'divide by the number of classes'),
+        (metric.class_iu.sum() / 4, 'void is no class'),
+        (metric.mean_accuracy, 'this is the mean accuracy'),
+        (metric.mean_iu * 100, NOT_A_SHARE),
+        hint='it is the plain mean of the three IUs',
+    )
     return (
         f'The pixel accuracy is {metric.pixel_accuracy:.2f}, the mean IU '
         f'{metric.mean_iu:.2f}: the small class makes the difference.'
     )
 
 
-def _wrong_confusion(got, counts):
-    def count(truth, prediction):
+def _judge_confusion(got, counts):
+    def count(truth):
         return onp.array(
             [
-                [((truth == i) & (prediction == j)).sum() for j in range(3)]
+                [((truth == i) & (j == PREDICTION)).sum() for j in range(3)]
                 for i in range(3)
             ]
         )
 
     void = TRUTH == utils.VOID
-    as_predicted = count(onp.where(void, PREDICTION, TRUTH), PREDICTION)
-    hint = recognise(
-        got,
-        *[
-            (
-                counts.T,
-                'rows and columns are swapped: row i is the true class, '
-                'column j the predicted one',
-            ),
-            (
-                count(onp.where(void, 0, TRUTH), PREDICTION),
-                'void was counted as background, class 0: leave these pixels '
-                'out',
-            ),
-            (
-                as_predicted,
-                'void was counted as right, whatever is predicted there: '
-                'leave these pixels out',
-            ),
-            (
-                counts / counts.sum(),
-                'asked are numbers of pixels, not shares',
-            ),
-            (
-                counts / counts.sum(axis=1, keepdims=True),
-                'asked are numbers of pixels, not shares',
-            ),
-        ],
-    )
-    if hint is None and got.sum() != counts.sum():
+    hint = 'for each pixel, go to row «truth», column «prediction»'
+    if got.sum() != counts.sum():
         hint = (
             'how many pixels are not void? So many must be in the matrix; '
             f'yours holds {got.sum():g}'
         )
     rows = ', '.join(str(i) for i in range(3) if (got != counts)[i].any())
-    return Wrong(
+    expect(
+        got,
+        counts,
         f'the matrix is wrong in the row of the true class {rows}',
-        got=got.round(3).tolist(),
-        hint=hint or 'for each pixel, go to row «truth», column «prediction»',
+        (
+            counts.T,
+            'rows and columns are swapped: row i is the true class, column j '
+            'the predicted one',
+        ),
+        (
+            count(onp.where(void, 0, TRUTH)),
+            'void was counted as background, class 0: leave these pixels out',
+        ),
+        (
+            count(onp.where(void, PREDICTION, TRUTH)),
+            'void was counted as right, whatever is predicted there: leave '
+            'these pixels out',
+        ),
+        (
+            counts / counts.sum(),
+            counts / counts.sum(axis=1, keepdims=True),
+            'asked are numbers of pixels, not shares',
+        ),
+        got=f'{got.round(3).tolist()}',
+        hint=hint,
     )
 
 
@@ -645,16 +569,13 @@ def decode(decode):
 
 
 def _knows(decode, colors, table, right):
-    got = array(call(decode, colors, table), None, 'the label')
-    if got.shape != right.shape:
-        raise Wrong(
-            'the label has the wrong shape',
-            expected=f'{right.shape}: one index for each pixel',
-            got=got.shape,
-            hint='a pixel is three channels, its index is one number'
-            if got.ndim == 3
-            else None,
-        )
+    got = array(
+        call(decode, colors, table),
+        right.shape,
+        'the label',
+        'a pixel is three channels, its index is one number: (H, W, 3) '
+        'becomes (H, W)',
+    )
     if (got == right).all():
         return
     row, column = onp.argwhere(got != right)[0]
@@ -779,9 +700,9 @@ def scale_pair(scale_pair):
         image = colors[which].astype('uint8')
         label = classes[which].astype('uint8')
         image_out, label_out = _pair(call(scale_pair, image, label, factor))
-        size = _scaled_size(image_out, label_out, label.shape, factor)
-        _label_in_place(label_out, label, size, factor)
-        _photo_in_place(image_out, image, size, factor)
+        _judge_size(image_out, label_out, label.shape, factor)
+        _label_in_place(label_out, label, factor)
+        _photo_in_place(image_out, image, factor)
     return (
         'Wherever the photo moves, the label moves too, and it holds no '
         'class that was not there before.'
@@ -800,7 +721,7 @@ def _pair(result):
     ]
 
 
-def _scaled_size(image, label, shape, factor):
+def _judge_size(image, label, shape, factor):
     if image.ndim != 3 or image.shape[2] != 3 or label.ndim != 2:
         raise Wrong(
             'the shapes are wrong',
@@ -833,19 +754,20 @@ def _scaled_size(image, label, shape, factor):
             got=label.shape,
             hint=hint,
         )
-    return label.shape
 
 
-def _around(size, shape, factor):
-    """For each pixel of the result: the rows and columns it may come from."""
-    reach = 2
-    for side, old in zip(size, shape, strict=True):
+def _around(source, size):
+    """What each pixel of a result (h, w) may come from: (h, w, 5, 5, …)."""
+    places = []
+    for side, old in zip(size, source.shape[:2], strict=True):
         middle = (onp.arange(side) + 0.5) * old / side - 0.5
-        near = onp.rint(middle)[:, None] + onp.arange(-reach, reach + 1)
-        yield near.clip(0, old - 1).astype(int)
+        near = onp.rint(middle)[:, None] + onp.arange(-2, 3)
+        places.append(near.clip(0, old - 1).astype(int))
+    rows, columns = places
+    return source[rows[:, None, :, None], columns[None, :, None, :]]
 
 
-def _label_in_place(got, label, size, factor):
+def _label_in_place(got, label, factor):
     new = sorted(set(onp.unique(got)) - set(onp.unique(label)))
     if new:
         raise Wrong(
@@ -856,8 +778,7 @@ def _label_in_place(got, label, size, factor):
             hint='a number between two classes is another class, or none: '
             'labels must not be blended. Take the nearest pixel',
         )
-    rows, columns = _around(size, label.shape, factor)
-    near = label[rows[:, None, :, None], columns[None, :, None, :]]
+    near = _around(label, got.shape)
     fits = (near == got[:, :, None, None]).any(axis=(2, 3))
     if not fits.all():
         row, column = onp.argwhere(~fits)[0]
@@ -877,7 +798,7 @@ def _label_in_place(got, label, size, factor):
         )
 
 
-def _photo_in_place(got, image, size, factor):
+def _photo_in_place(got, image, factor):
     if got.max() <= 1.01:
         raise Wrong(
             'the photo has become nearly black',
@@ -885,8 +806,7 @@ def _photo_in_place(got, image, size, factor):
             got=f'at most {got.max():g}',
             hint='does a step change the numbers to 0..1?',
         )
-    rows, columns = _around(size, image.shape[:2], factor)
-    near = image[rows[:, None, :, None], columns[None, :, None, :]]
+    near = _around(image, got.shape[:2])
     low, high = near.min(axis=(2, 3)), near.max(axis=(2, 3))
     fits = ((got >= low - 2) & (got <= high + 2)).all(axis=2)
     if not fits.all():
@@ -1003,22 +923,20 @@ def _frequencies(got, classes, count):
     # expected for an image: the mean over classes of its chance in the class
     chance = (shows / shows.sum(axis=0)).mean(axis=1)
     noise = 5.5 * onp.sqrt(chance * (1 - chance) / count)
-    if (abs(seen - chance) <= noise).all():
+    if same(seen, chance, noise):
         return
     hint = recognise(
         seen,
-        *[
-            (
-                onp.full(len(classes), 1 / len(classes)),
-                'every image is equally likely: so the frequent class comes '
-                'most. Draw a class first',
-            ),
-            (
-                shows.sum(axis=1) / shows.sum(),
-                'an image that shows more classes comes more often, however '
-                'common they are. Draw a class first',
-            ),
-        ],
+        (
+            onp.full(len(classes), 1 / len(classes)),
+            'every image is equally likely: so the frequent class comes '
+            'most. Draw a class first',
+        ),
+        (
+            shows.sum(axis=1) / shows.sum(),
+            'an image that shows more classes comes more often, however '
+            'common they are. Draw a class first',
+        ),
         tolerance=noise.max(),
     )
     never = onp.nonzero(seen == 0)[0]
@@ -1053,13 +971,7 @@ def void_as_background(accuracies, answer):
     out, void as background. answer: a text, of which only the length is
     checked.
     """
-    got = array(accuracies, (2, 2), 'the table of accuracies')
-    if (got > 1.0001).any():
-        raise Wrong(
-            'an accuracy is larger than 1',
-            got=got.round(3).tolist(),
-            hint=NOT_A_SHARE,
-        )
+    got = share(accuracies, (2, 2), 'the table of accuracies')
     root = utils.voc_root()
     counts = onp.array(
         [
@@ -1070,64 +982,52 @@ def void_as_background(accuracies, answer):
         ],
         dtype=float,
     )
-
-    def share(hits, total):
-        return hits.sum() / total.sum()
-
     total, void, empty = counts.sum(1), counts[:, utils.VOID], counts[:, 0]
-    scored = total - void
-    right = onp.array(
-        [
-            [share(empty, scored), share(empty + void, total)],
-            [1, share(scored, total)],
-        ]
-    )
-    if abs(got - right).max() > 1e-4:
-        by_image = onp.array(
+
+    def table(accuracy):
+        return onp.array(
             [
-                [(empty / scored).mean(), ((empty + void) / total).mean()],
-                [1, (scored / total).mean()],
+                [accuracy(empty, total - void), accuracy(empty + void, total)],
+                [1, accuracy(total - void, total)],
             ]
         )
-        hint = recognise(
-            got,
-            *[
-                (right[::-1], 'the rows are swapped: A first'),
-                (right[:, ::-1], 'the columns are swapped: left out first'),
-                (right.T, 'rows and columns are swapped: a row for a program'),
-                (
-                    by_image,
-                    'this is the mean of the accuracies of the images. Count '
-                    'the pixels of all images together, then divide once',
-                ),
-            ],
-        )
-        row, column = onp.argwhere(abs(got - right) > 1e-4)[0]
-        hint = hint or recognise(
-            got[row, column],
-            *[
-                (
-                    share(empty, total),
-                    'void pixels are neither right nor wrong here: they are '
-                    'not in the total either'
-                    if column == 0
-                    else 'A says background where the truth is now '
-                    'background: right',
-                ),
-                (
-                    right[row, 1 - column],
-                    'this is what the other way to treat void gives',
-                ),
-            ],
-        )
-        raise Wrong(
-            f'program {"AB"[row]}, void '
-            f'{("left out", "as background")[column]}: the accuracy is wrong',
-            got=f'{got[row, column]:.4f}',
-            hint=hint
-            or 'right pixels divided by those that count; are the images '
-            'the first 60 of the validation set?',
-        )
+
+    def of_all(hits, total):
+        return hits.sum() / total.sum()
+
+    right = table(of_all)
+    row, column = divmod(int((abs(got - right) > 1e-4).argmax()), 2)
+    hint = recognise(
+        got[row, column],
+        (
+            of_all(empty, total),
+            'void pixels are neither right nor wrong here: they are not in '
+            'the total either'
+            if column == 0
+            else 'A says background where the truth is now background: right',
+        ),
+        (
+            right[row, 1 - column],
+            'this is what the other way to treat void gives',
+        ),
+    )
+    expect(
+        got,
+        right,
+        f'program {"AB"[row]}, void {("left out", "as background")[column]}: '
+        'the accuracy is wrong',
+        (right[::-1], 'the rows are swapped: A first'),
+        (right[:, ::-1], 'the columns are swapped: left out first'),
+        (right.T, 'rows and columns are swapped: a row for a program'),
+        (
+            table(lambda hits, total: (hits / total).mean()),
+            'this is the mean of the accuracies of the images. Count the '
+            'pixels of all images together, then divide once',
+        ),
+        hint=hint
+        or 'right pixels divided by those that count; are the images the '
+        'first 60 of the validation set?',
+    )
     words(answer)
     return (
         'The four numbers agree, but no program can judge your reasons: '
