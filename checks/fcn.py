@@ -1,10 +1,23 @@
 """Checks of the exercises on fully convolutional networks."""
 
 from collections import Counter
+from functools import partial
 
 import segbook
 import utils
-from checks import Wrong, array, call, check, recognise, whole, words
+from checks import (
+    Wrong,
+    array,
+    blocks,
+    call,
+    check,
+    expect,
+    recognise,
+    same,
+    share,
+    whole,
+    words,
+)
 
 import numpy as onp
 from mxnet import autograd, init, np
@@ -34,8 +47,8 @@ def mean_loss(function):
     for shares in ((0, 0), (0.5, 0.5), (0.8, 0.1), (1, 1)):
         scores = rng.normal(scale=2, size=(2, 5, 6, 7))
         labels = rng.integers(5, size=(2, 6, 7))
-        for label, share in zip(labels, shares, strict=True):
-            label[rng.uniform(size=label.shape) < share] = utils.VOID
+        for label, void in zip(labels, shares, strict=True):
+            label[rng.uniform(size=label.shape) < void] = utils.VOID
         _judge_loss(function, scores, labels)
     return (
         'Void changes neither the loss nor the size of a step, whatever its '
@@ -57,53 +70,36 @@ def _judge_loss(function, scores, labels):
             got=f'an array of shape {labels.shape}',
             hint='add the losses up, then divide: by how many?',
         )
-    if not number and not onp.isfinite(_plain(result)).all():
+    try:
+        value = array(result, name='the mean loss')
+    except Wrong as wrong:
+        if number or 'NaN' not in str(wrong):
+            raise
         raise Wrong(
             'the loss of labels that are all void is not a number',
             expected=0,
             got='NaN or infinity',
             hint='a window of nothing but void happens, on padding for '
             'example; divide by no less than 1',
-        )
-    value = array(result, name='the mean loss').ravel()
+        ) from None
     if value.size != 1:
         raise Wrong(
             'the mean loss is not one number',
-            got=f'an array of shape {result.shape}',
+            got=f'an array of shape {value.shape}',
         )
     losses = _losses(scores, labels)
-    right = losses[counts].sum() / max(number, 1)
-    if abs(value[0] - right) > 1e-4 * max(1, right):
-        raise Wrong(
-            f'a wrong mean for labels of which {labels.size - number} of '
-            f'{labels.size} pixels are void',
-            expected=f'{right:.5f}',
-            got=f'{value[0]:.5f}',
-            hint=_why_loss(value[0], losses, counts),
-        )
-    _judge_gradient(result, x, scores, labels)
-
-
-def _losses(scores, labels):
-    """Cross-entropy of each pixel, void taken for class 0, in float64."""
-    known = onp.where(labels == utils.VOID, 0, labels)[:, None]
-    own = onp.take_along_axis(scores, known, axis=1)[:, 0]
-    return onp.log(onp.exp(scores).sum(axis=1)) - own
-
-
-def _why_loss(value, losses, counts):
-    """Name the misconception behind a wrong mean, if it is a known one."""
-    number = max(counts.sum(), 1)
+    kept = losses[counts].sum()
     each = [
         part[mask].mean() if mask.any() else 0
         for part, mask in zip(losses, counts, strict=True)
     ]
-    kept = (losses * counts).sum()
-    known = (
-        (kept, 'that is the sum; divide it by the number of pixels that count')
-        if counts.all()
-        else (
-            kept / counts.size,
+    expect(
+        value.item(),
+        kept / max(number, 1),
+        f'a wrong mean for labels of which {labels.size - number} of '
+        f'{labels.size} pixels are void',
+        (
+            kept / labels.size,
             'the void pixels have no loss, yet they still count in the mean: '
             'the sum is divided by the number of all pixels',
         ),
@@ -117,7 +113,7 @@ def _why_loss(value, losses, counts):
             'class 0. Multiply by the mask as well',
         ),
         (
-            losses.sum() / number,
+            losses.sum() / max(number, 1),
             'the loss of void pixels for class 0 is in the sum',
         ),
         (
@@ -126,12 +122,24 @@ def _why_loss(value, losses, counts):
             'pixel of an image with much void weighs more than others. Divide '
             'once, over the whole batch',
         ),
-        (-kept / number, 'the sign: minus the logarithm of the probability'),
+        (
+            -kept / max(number, 1),
+            'the sign: minus the logarithm of the probability',
+        ),
+        expected='{:.5f}',
+        got='{:.5f}',
+        hint='compare with two pixels worked out by hand: minus the logarithm '
+        'of the softmax over the classes, axis 1, at the true class',
+        tolerance=1e-3,
     )
-    return recognise(value, *known, tolerance=1e-3) or (
-        'compare with two pixels worked out by hand: minus the logarithm of '
-        'the softmax over the classes, axis 1, at the true class'
-    )
+    _judge_gradient(result, x, scores, labels)
+
+
+def _losses(scores, labels):
+    """Cross-entropy of each pixel, void taken for class 0, in float64."""
+    known = onp.where(labels == utils.VOID, 0, labels)[:, None]
+    own = onp.take_along_axis(scores, known, axis=1)[:, 0]
+    return onp.log(onp.exp(scores).sum(axis=1)) - own
 
 
 def _judge_gradient(result, x, scores, labels):
@@ -154,7 +162,7 @@ def _judge_gradient(result, x, scores, labels):
     slope -= onp.arange(scores.shape[1])[:, None, None] == labels[:, None]
     slope = slope * counts / max(counts.sum(), 1)
     got = array(x.grad, name='the gradient')
-    if onp.abs(got - slope).max() > 1e-4:
+    if not same(got, slope):
         if not got.any():
             raise lost
         raise Wrong(
@@ -162,15 +170,6 @@ def _judge_gradient(result, x, scores, labels):
             got=f'off by up to {onp.abs(got - slope).max():.2g}',
             hint='is a part computed outside of MXNet, or detached?',
         )
-
-
-def _plain(result):
-    """Read numbers of which some may be NaN; what is none counts as 0."""
-    try:
-        plain = result.asnumpy() if hasattr(result, 'asnumpy') else result
-        return onp.asarray(plain, dtype='float64')
-    except Exception:
-        return onp.zeros(1)
 
 
 # ------------------------------------------------------ Photos of any size
@@ -209,27 +208,31 @@ def _judge_size(answer):
         for kernel, padding in ((7, 3), (3, 1), (3, 1), (3, 1), (3, 1)):
             size = segbook.conv_size(size, kernel, 2, padding)
         maps.append(size)
-    right = tuple(32 * size for size in maps)
-    if got == right:
-        return
-    known = {
-        right[::-1]: 'height comes before width',
-        (321, 481): 'the scores can only be a multiple of 32 high and wide: '
-        'how large is the map before the last layer?',
-        (320, 480): 'a halving rounds up here: a convolution with kernel 7, '
-        'stride 2 and padding 3 makes 161 of 321. Go on from there',
-        tuple(maps): 'that is the map before it is enlarged 32 times',
-        (10, 15): 'a halving rounds up here, not down; and then the map is '
-        'enlarged 32 times',
-    }
-    raise Wrong(
+    right = [32 * size for size in maps]
+    expect(
+        got,
+        right,
         'the size of the scores for 321 x 481 is another one',
-        got=f'{got[0]} x {got[1]}',
-        hint=known.get(
-            got,
-            'halve five times, each time by the formula for the output size '
-            'of a convolution; then enlarge 32 times',
+        (right[::-1], 'height comes before width'),
+        (
+            (321, 481),
+            'the scores can only be a multiple of 32 high and wide: how large '
+            'is the map before the last layer?',
         ),
+        (
+            (320, 480),
+            'a halving rounds up here: a convolution with kernel 7, stride 2 '
+            'and padding 3 makes 161 of 321. Go on from there',
+        ),
+        (maps, 'that is the map before it is enlarged 32 times'),
+        (
+            (10, 15),
+            'a halving rounds up here, not down; and then the map is enlarged '
+            '32 times',
+        ),
+        got=f'{got[0]} x {got[1]}',
+        hint='halve five times, each time by the formula for the output size '
+        'of a convolution; then enlarge 32 times',
     )
 
 
@@ -294,15 +297,9 @@ def _judge_segment(segment, photo, truth):
     result = call(segment, net, photo.copy(), name='segment')
     if not net.seen:
         raise Wrong('segment never called the net')
-    got = array(result, name='what segment returns')
     size = truth.shape
-    if got.shape != size:
-        raise Wrong(
-            'the prediction does not have the size of the photo',
-            expected=f'the shape {size}',
-            got=f'the shape {got.shape}',
-            hint=_why_shape(got.shape, size, net.seen[-1].shape[1:]),
-        )
+    hint = partial(_why_shape, size, net.seen[-1].shape[1:])
+    got = array(result, size, f'the prediction for a photo of {size}', hint)
     kept = any(_holds(seen, _normal(photo)) for seen in net.seen)
     if not kept and len(net.seen) == 1:
         raise Wrong(
@@ -322,7 +319,7 @@ def _judge_segment(segment, photo, truth):
         )
 
 
-def _why_shape(got, size, seen):
+def _why_shape(size, seen, got):
     if got == tuple(side // 32 * 32 for side in size):
         return (
             'the photo was cut down to a multiple of 32: its border gets no '
@@ -349,7 +346,7 @@ def _holds(seen, photo):
             if onp.abs(seen[:, top, left] - photo[:, 0, 0]).max() > 0.02:
                 continue
             window = seen[:, top : top + height, left : left + width]
-            if onp.abs(window - photo).max() < 0.02:
+            if same(window, photo, 0.02):
                 return True
     return False
 
@@ -371,12 +368,11 @@ def upsampling(make):
     rng = onp.random.default_rng(8)
     for classes, stride in ((3, 4), (5, 2)):
         layer = call(make, classes, stride)
-        if not callable(layer) or not hasattr(layer, 'collect_params'):
-            raise Wrong(
-                'the function returns no layer',
-                expected='a block of Gluon, such as nn.Conv2DTranspose',
-                got=type(layer).__name__,
-            )
+        _judge_block(
+            layer,
+            'the function returns no layer',
+            expected='a block of Gluon, such as nn.Conv2DTranspose',
+        )
         scores = rng.normal(size=(2, classes, 3, 5))
         _judge_upsampling(layer, scores, stride)
         numbers = _judge_numbers(layer, classes, stride)
@@ -391,6 +387,11 @@ def upsampling(make):
         f'stride 32 that leaves {dense // CLASSES:,d} of {dense:,d} numbers, '
         'and no class can leak into another.'
     )
+
+
+def _judge_block(answer, problem, **parts):
+    if not callable(answer) or not hasattr(answer, 'collect_params'):
+        raise Wrong(problem, got=type(answer).__name__, **parts)
 
 
 def _apply(block, x, name):
@@ -414,59 +415,55 @@ def _apply(block, x, name):
 
 
 def _judge_upsampling(layer, scores, stride):
-    _, classes, height, width = scores.shape
+    right = _enlarge(scores, stride)
     result = _apply(layer, np.array(scores, dtype='float32'), 'the layer')
-    shape = (*scores.shape[:2], stride * height, stride * width)
-    if tuple(getattr(result, 'shape', ())) != shape:
-        raise Wrong(
-            f'the layer does not enlarge {scores.shape} {stride} times',
-            expected=f'the shape {shape}',
-            got=f'the shape {getattr(result, "shape", None)}',
-            hint='s(i − 1) + k − 2p must be s times i: k and p follow from '
-            'the stride',
-        )
-    got = array(result, shape, "the layer's output")
-    alone = scores * (onp.arange(classes) == 0)[:, None, None]
-    alone = np.array(alone, dtype='float32')
-    leak = array(_apply(layer, alone, 'the layer'), shape)[:, 1:]
+    got = array(
+        result,
+        right.shape,
+        f"the layer's output for {scores.shape}",
+        f'to enlarge {stride} times, s(i − 1) + k − 2p must be s times i: k '
+        'and p follow from the stride',
+    )
+    alone = np.array(scores, dtype='float32')
+    alone[:, 1:] = 0
+    leak = array(_apply(layer, alone, 'the layer'), right.shape)[:, 1:]
     if onp.abs(leak).max() > 1e-4:
         raise Wrong(
             'the scores of one class leak into the other classes',
             hint='only the first class was not zero, yet others came out. '
             'Each class needs a kernel of its own (groups), and no bias but 0',
         )
-    right = _enlarge(scores, stride)
-    away = onp.abs(got - right)
-    if away.max() <= 1e-4:
-        return
     inside = (..., slice(stride, -stride), slice(stride, -stride))
-    squares = scores.repeat(stride, axis=2).repeat(stride, axis=3)
     hint = (
         'which kernel makes the layer interpolate? See bilinear_kernel, and '
         'the order of the axes of the weight'
     )
-    if not got.any():
-        hint = 'all scores are 0: with which weights does the layer start?'
-    elif onp.abs(got - squares).max() < 1e-4:
-        hint = (
-            'each score becomes a square: nothing is interpolated. A stamp '
-            'must reach its neighbours, so the kernel is larger than the '
-            'stride'
-        )
-    elif _is_pasted(got, stride):
+    if _is_pasted(got, stride):
         hint = (
             'a kernel as large as the stride: each score is stamped into a '
             'square of its own, and the squares never overlap'
         )
-    elif away[inside].max() < 1e-4:
+    elif same(got[inside], right[inside]):
         hint = (
             'inside it is right, at the border it is not: the transposed '
             'convolution is not divided by its output on ones'
         )
-    raise Wrong(
+    expect(
+        got,
+        right,
         'the scores are not those of the bilinear transposed convolution',
+        (
+            onp.zeros(right.shape),
+            'all scores are 0: with which weights does the layer start?',
+        ),
+        (
+            blocks(scores, stride),
+            'each score becomes a square: nothing is interpolated. A stamp '
+            'must reach its neighbours, so the kernel is larger than the '
+            'stride',
+        ),
         expected='a difference of at most 1e-4',
-        got=f'a difference of {away.max():.2g}',
+        got=f'a difference of {onp.abs(got - right).max():.2g}',
         hint=hint,
     )
 
@@ -487,16 +484,13 @@ def _is_pasted(got, stride):
 
 def _enlarge(scores, stride):
     """Interpolate linearly along both axes, with zeros beyond the border."""
-    height, width = scores.shape[-2:]
-    return _lines(height, stride) @ scores @ _lines(width, stride).T
+    rows, columns = (_lines(side, stride) for side in scores.shape[-2:])
+    return rows @ scores @ columns.T
 
 
 def _lines(size, stride):
     """What linear interpolation makes of each cell: (stride * size, size)."""
-    places = (onp.arange(stride * size) - (stride - 1) / 2) / stride
-    cells = onp.eye(size + 2)[1:-1]  # a zero beyond both ends
-    known = onp.arange(-1, size + 1)
-    return onp.stack([onp.interp(places, known, c) for c in cells], axis=1)
+    return segbook.upsampling_matrix(size, stride).asnumpy().astype('float64')
 
 
 def _judge_numbers(layer, classes, stride):
@@ -545,14 +539,7 @@ def start(table, why):
         )
     values = {}
     for name in names:
-        value = values[name] = float(array(table[name], (), name))
-        if not 0 <= value <= 1:
-            raise Wrong(
-                f'{name} is no mean IU',
-                expected='a number from 0 to 1',
-                got=f'{value:g}',
-                hint='write 0.312, not 31.2, for 31.2 per cent',
-            )
+        values[name] = float(share(table[name], (), name))
     metric = _baseline()
     _judge_baseline(values['all background'], metric)
     for name in _STARTS:
@@ -590,18 +577,24 @@ def _baseline():
 
 
 def _judge_baseline(value, metric):
-    if abs(value - metric.mean_iu) < 0.002:
-        return
-    hint = f'count it on the first {MANY} images of the validation set'
-    if abs(value - metric.pixel_accuracy) < 0.01:
-        hint = 'that is the pixel accuracy, which says little: see mean_iu'
-    elif abs(value - metric.pixel_accuracy / CLASSES) < 0.002:
-        hint = 'the mean is over the classes present, not over all 21'
-    raise Wrong(
+    accuracy = metric.pixel_accuracy
+    expect(
+        value,
+        metric.mean_iu,
         'the baseline is another one',
-        expected=f'{metric.mean_iu:.3f}',
-        got=f'{value:.3f}',
-        hint=hint,
+        (
+            accuracy,
+            round(accuracy, 2),
+            'that is the pixel accuracy, which says little: see mean_iu',
+        ),
+        (
+            accuracy / CLASSES,
+            'the mean is over the classes present, not over all 21',
+        ),
+        expected='{:.3f}',
+        got='{:.3f}',
+        hint=f'count it on the first {MANY} images of the validation set',
+        tolerance=0.002,
     )
 
 
@@ -636,8 +629,7 @@ def target(net):
             expected='the network alone',
             hint='hand in the network, not its history',
         )
-    if not callable(net) or not hasattr(net, 'collect_params'):
-        raise Wrong('this is no network', got=type(net).__name__)
+    _judge_block(net, 'this is no network')
     pairs = _pairs()
     photo = np.zeros((1, 3, 64, 96), ctx=call(utils.devices_of, net)[0])
     array(call(net, photo, name='the network'), (1, CLASSES, 64, 96), 'scores')
@@ -698,8 +690,7 @@ def fuse(function):
     before = net(x).asnumpy()
     old = _shapes(net)
     fused = call(function, net, name='fuse')
-    if not callable(fused) or not hasattr(fused, 'collect_params'):
-        raise Wrong('fuse returns no network', got=type(fused).__name__)
+    _judge_block(fused, 'fuse returns no network')
     try:
         result = _apply(fused, x, 'the fused network')
     except Wrong:
@@ -803,12 +794,12 @@ def _judge_start(before, after, tap):
     size = onp.abs(before).max()
     rows, columns = (_lines(side // 32, 32) for side in before.shape[2:])
     coarse = onp.linalg.pinv(rows) @ before @ onp.linalg.pinv(columns).T
-    twice = _enlarge(coarse, 2)
-    for right in (before, _enlarge(twice, 16)):
-        if onp.abs(after - right).max() < 1e-3 * size:
-            return
-    same = (before.argmax(axis=1) == after.argmax(axis=1)).mean()
-    squares = coarse.repeat(2, axis=2).repeat(2, axis=3)
+    if any(
+        same(after, right, 1e-3 * size)
+        for right in (before, _enlarge(_enlarge(coarse, 2), 16))
+    ):
+        return
+    same_classes = (before.argmax(axis=1) == after.argmax(axis=1)).mean()
     if onp.abs(tap.data(tap.list_ctx()[0]).asnumpy()).max() > 0:
         hint = (
             'the new layer starts with random weights, so it disturbs scores '
@@ -816,12 +807,12 @@ def _judge_start(before, after, tap):
         )
     elif not onp.abs(after).max() > 1e-6 * size:
         hint = 'all scores are 0: are the old ones added?'
-    elif onp.abs(after - _enlarge(squares, 16)).max() < 1e-3 * size:
+    elif same(after, _enlarge(blocks(coarse, 2), 16), 1e-3 * size):
         hint = (
             'enlarging by 2 repeats each score here; it should interpolate, '
             'as enlarging by 16 does'
         )
-    elif same > 0.9:
+    elif same_classes > 0.9:
         return  # with a border that is treated in another way, for example
     else:
         hint = (
@@ -832,7 +823,7 @@ def _judge_start(before, after, tap):
     raise Wrong(
         'at the start, the fused network does not predict as before',
         expected='the same class at nearly all pixels',
-        got=f'{same:.0%} of the pixels',
+        got=f'{same_classes:.0%} of the pixels',
         hint=hint,
     )
 
@@ -971,7 +962,7 @@ def _judge_borders(got, labels, predictions, width):
         return _figures(labels, predictions, bands, **options)
 
     rights = [figures(distance) for distance in _DISTANCES]
-    if any(onp.abs(got - right).max() < 1e-4 for right in rights):
+    if any(same(got, right) for right in rights):
         return
     hint = (
         'set every label outside of the band to void for the one, and inside '
@@ -1087,22 +1078,8 @@ def oracle(function):
 
 def _oracle(function, label, stride):
     result = call(function, label.copy(), stride, name='oracle')
-    got = array(result, name='the prediction')
-    if got.shape != label.shape:
-        hint = 'one class for each pixel of the label'
-        if got.ndim == 2 and (onp.array(got.shape) % stride == 0).all():
-            hint = (
-                'pad the label with void to a multiple of the stride, and cut '
-                'the prediction back to its size'
-            )
-        elif got.ndim == 3:
-            hint = 'take the argmax over the classes'
-        raise Wrong(
-            'the prediction does not have the size of the label',
-            expected=f'the shape {label.shape}',
-            got=f'the shape {got.shape}',
-            hint=hint,
-        )
+    name = f'the prediction for a label of {label.shape}'
+    got = array(result, label.shape, name, partial(_why_size, stride))
     if (got == utils.VOID).any():
         raise Wrong(
             'the oracle predicts void',
@@ -1110,6 +1087,17 @@ def _oracle(function, label, stride):
             'it has no vote in a cell',
         )
     return got
+
+
+def _why_size(stride, got):
+    if len(got) == 2 and not (onp.array(got) % stride).any():
+        return (
+            'pad the label with void to a multiple of the stride, and cut '
+            'the prediction back to its size'
+        )
+    if len(got) == 3:
+        return 'take the argmax over the classes'
+    return 'one class for each pixel of the label'
 
 
 def _judge_void(function):
@@ -1179,15 +1167,12 @@ def _judge_oracle(function, label, stride):
         scores = enlarge(_votes(label, stride, **options)[None], stride)[0]
         return scores[:, :height, :width].argmax(axis=0)
 
-    def squares(scores, stride):
-        return scores.repeat(stride, axis=2).repeat(stride, axis=3)
-
-    same = (got == best(_enlarge)).mean()
-    if same >= 0.97:
+    agreeing = (got == best(_enlarge)).mean()
+    if agreeing >= 0.97:
         return
     if (got == label).mean() > 0.999:
         hint = 'that is the label itself: average it over the cells first'
-    elif (got == best(squares)).mean() > 0.995:
+    elif (got == best(blocks)).mean() > 0.995:
         hint = (
             'each cell is one square: the shares are not interpolated before '
             'the argmax'
@@ -1205,6 +1190,6 @@ def _judge_oracle(function, label, stride):
     raise Wrong(
         f'the prediction for stride {stride} is not the one expected',
         expected='the same class at 97% of the pixels at least',
-        got=f'at {same:.1%}',
+        got=f'at {agreeing:.1%}',
         hint=hint,
     )
