@@ -4,14 +4,30 @@ What is right is asked of MXNet's own layers, whatever way the answer took.
 """
 
 import re
+from functools import partial
 from urllib.parse import unquote
 
 import utils  # noqa: F401  first: it gives MXNet all cores
-from checks import Wrong, array, call, check, recognise, whole, words
+from checks import (
+    Wrong,
+    array,
+    blocks,
+    call,
+    check,
+    expect,
+    layer,
+    recognise,
+    same,
+    up,
+    whole,
+    words,
+)
 
 import numpy as onp
 from mxnet import np, npx
 
+# How `expect` names the place, without the right value.
+NOT_RIGHT = 'is not right in row {}, column {} (counted from 0)'
 # What a layer of the explorer has, with the values it begins with.
 EXPLORER = {'h': 3, 'w': 4, 'k': 3, 's': 2, 'p': 0, 'a': 0}
 NAMES = {
@@ -24,58 +40,9 @@ NAMES = {
 }
 
 
-def up(X, K, stride=1, padding=0, output_padding=0, dilation=1):
-    """Let MXNet do a transposed convolution of X (h, w) with K (k_h, k_w)."""
-    return _layer(
-        npx.deconvolution,
-        X,
-        K,
-        stride=(stride, stride),
-        pad=(padding, padding),
-        adj=(output_padding, output_padding),
-        dilate=(dilation, dilation),
-    )
-
-
 def down(X, K, stride=1, padding=0):
     """Let MXNet do a convolution of X (h, w) with K (k_h, k_w)."""
-    return _layer(
-        npx.convolution,
-        X,
-        K,
-        stride=(stride, stride),
-        pad=(padding, padding),
-        dilate=(1, 1),
-    )
-
-
-def _layer(operator, X, K, **options):
-    X, K = (np.array(a, dtype='float32')[None, None] for a in (X, K))
-    options.update(kernel=K.shape[2:], num_filter=1, no_bias=True)
-    return operator(X, K, **options)[0, 0].asnumpy().astype('float64')
-
-
-def _size(answer, name):
-    """Return a size, or a part of one, as an integer of few digits."""
-    value = whole(answer, name)
-    if abs(value) > 10**6:
-        raise Wrong(f'{name} is far too large', got=f'{value:.0e}')
-    return value
-
-
-def _same(one, other):
-    return one.shape == other.shape and onp.allclose(
-        one, other, rtol=1e-4, atol=1e-4
-    )
-
-
-def _place(ours, right):
-    """Say where two matrices first differ, without the right value."""
-    row, column = onp.argwhere(~onp.isclose(ours, right, 1e-4, 1e-4))[0]
-    return (
-        f'row {row}, column {column} (counted from 0)',
-        f'{ours[row, column]:g}',
-    )
+    return layer(npx.convolution, X, K, stride=stride, pad=padding)
 
 
 # ------------------------------------------------------------- By hand
@@ -105,14 +72,13 @@ def by_hand(stride_1, stride_2, stride_3):
                 got=f'the shape {ours.shape}',
                 hint=_shape_hint(ours.shape, s, p),
             )
-        if _same(ours, right):
-            continue
-        where, got = _place(ours, right)
-        raise Wrong(
-            f'{name} is not right in {where}',
-            got=got,
-            hint=recognise(ours, *_mistakes_by_hand(X, K, s, p))
-            or 'which stamps cover this cell, and with which of their '
+        expect(
+            ours,
+            right,
+            f'{name} {NOT_RIGHT}',
+            *_mistakes_by_hand(X, K, s, p),
+            got='{:g}',
+            hint='which stamps cover this cell, and with which of their '
             'numbers? Add these up',
         )
     return (
@@ -175,12 +141,11 @@ def _mistakes_by_hand(X, K, s, p):
         'each stamp is multiplied by the value of its input cell, and a '
         'cell that is 0 stamps nothing',
     )
-    if p:
-        for cut in (slice(2 * p, None), slice(None, -2 * p)):
-            yield (
-                board[cut, cut],
-                'padding removes p from every side, not 2 p from one',
-            )
+    yield (
+        board[2 * p :, 2 * p :],
+        board[: len(board) - 2 * p, : len(board) - 2 * p],
+        'padding removes p from every side, not 2 p from one',
+    )
 
 
 # ------------------------------------------------- Predict, then look
@@ -201,14 +166,15 @@ def predict(size, stamps, state):
     right = {'h': 3, 'w': 5, 'k': 5, 's': 2, 'p': 2, 'a': 1}
     size = array(size, (2,), 'size')
     counts = up(onp.ones((3, 5)), onp.ones((5, 5)), 2, 2, 1)
-    if not _same(size, onp.array(counts.shape)):
-        raise Wrong(
-            'the size is not right',
-            got=f'({size[0]:g}, {size[1]:g})',
-            hint=_size_hint(size, onp.array([3, 5]), 5, 2, 2, 1)
-            or 'put the numbers into s (i′ − 1) + k − 2p + a, one direction '
-            'after the other',
-        )
+    expect(
+        size,
+        counts.shape,
+        'the size is not right',
+        *_mistaken_sizes(onp.array([3, 5]), 5, 2, 2, 1),
+        got=f'({size[0]:g}, {size[1]:g})',
+        hint='put the numbers into s (i′ − 1) + k − 2p + a, one direction '
+        'after the other',
+    )
     stamps = array(stamps, (3,), 'stamps')
     ends = [counts[0, 0], counts[-1, -1], counts.max()]
     whole_board = up(onp.ones((3, 5)), onp.ones((5, 5)), 2)
@@ -220,12 +186,13 @@ def predict(size, stamps, state):
         board,
         strict=True,
     ):
-        if not _same(ours, count):
-            raise Wrong(
-                f'the number of stamps over {name} is not right',
-                got=f'{ours:g}',
-                hint=_stamps_hint(ours, count, uncut, ends),
-            )
+        expect(
+            ours,
+            count,
+            f'the number of stamps over {name} is not right',
+            got='{:g}',
+            hint=_stamps_hint(ours, count, uncut, ends),
+        )
     found = _read_state(state)
     for key, value in right.items():
         if found[key] != value:
@@ -244,47 +211,40 @@ def predict(size, stamps, state):
     )
 
 
-def _size_hint(size, i, k, s, p, a):
-    """Name the mistake behind the size of an output, None if unknown."""
+def _mistaken_sizes(i, k, s, p, a):
+    """What typical mistakes make of the size of an output, and the hints."""
     steps = s * (i - 1)
-    mistakes = [
-        ((steps + k - 2 * p + a)[::-1], 'height first, then width'),
-        (
-            steps + k + 2 * p + a,
-            'padding removes: 2p is subtracted, not added',
-        ),
-        (
-            s * i + k - 2 * p + a,
-            'i′ stamps have i′ − 1 steps between them, not i′',
-        ),
-        (
-            steps + k - p + a,
-            'padding removes at both ends of a row: 2p, not p',
-        ),
-        (steps + k + a, 'this leaves out the padding, which removes 2p'),
-    ]
-    if onp.any(a):
-        mistakes += [
-            (
-                steps + k - 2 * p,
-                'this leaves out the output padding, which gives back a',
-            ),
-            (
-                steps + k - 2 * p + 2 * a,
-                'output padding comes back at one end only: a, not 2a',
-            ),
-            (
-                steps + k - 2 * p - a,
-                'output padding gives back: a is added, not subtracted',
-            ),
-        ]
-    mistakes.append(
-        (
-            (i + 2 * p - k) // s + 1,
-            'this is the formula of a convolution, which makes smaller',
-        )
+    yield (steps + k - 2 * p + a)[::-1], 'height first, then width'
+    yield (
+        steps + k + 2 * p + a,
+        'padding removes: 2p is subtracted, not added',
     )
-    return recognise(size, *mistakes)
+    yield (
+        s * i + k - 2 * p + a,
+        'i′ stamps have i′ − 1 steps between them, not i′',
+    )
+    yield (
+        steps + k - p + a,
+        'padding removes at both ends of a row: 2p, not p',
+    )
+    yield steps + k + a, 'this leaves out the padding, which removes 2p'
+    if onp.any(a):
+        yield (
+            steps + k - 2 * p,
+            'this leaves out the output padding, which gives back a',
+        )
+        yield (
+            steps + k - 2 * p + 2 * a,
+            'output padding comes back at one end only: a, not 2a',
+        )
+        yield (
+            steps + k - 2 * p - a,
+            'output padding gives back: a is added, not subtracted',
+        )
+    yield (
+        (i + 2 * p - k) // s + 1,
+        'this is the formula of a convolution, which makes smaller',
+    )
 
 
 def _stamps_hint(ours, count, uncut, ends):
@@ -371,7 +331,7 @@ def one_size(settings):
 def _setting(setting):
     """Return k, s, p, a as integers that a layer could have."""
     k, s, p, a = (
-        _size(value, f'{name} of {tuple(float(v) for v in setting)}')
+        whole(value, f'{name} of {tuple(float(v) for v in setting)}')
         for name, value in zip('kspa', setting, strict=True)
     )
     said = f'(k, s, p, a) = ({k}, {s}, {p}, {a})'
@@ -401,19 +361,18 @@ def _setting(setting):
 
 
 def _setting_hint(k, s, p, a):
-    wanted, i = onp.array([24]), onp.array([8])
-    hint = _size_hint(wanted, i, k, s, p, a) or recognise(
-        wanted,
-        *[
-            (
-                k * (i - 1) + s - 2 * p + a,
-                'the kernel comes first, then the stride: (k, s, p, a)',
-            ),
-            (
-                s * (i - 1) + k - 2 * a + p,
-                'the padding comes before the output padding: (k, s, p, a)',
-            ),
-        ],
+    i = onp.array([8])
+    hint = recognise(
+        [24],
+        *_mistaken_sizes(i, k, s, p, a),
+        (
+            k * (i - 1) + s - 2 * p + a,
+            'the kernel comes first, then the stride: (k, s, p, a)',
+        ),
+        (
+            s * (i - 1) + k - 2 * a + p,
+            'the padding comes before the output padding: (k, s, p, a)',
+        ),
     )
     if hint:
         return hint
@@ -440,7 +399,7 @@ def there_and_back(a_224, a_225, output_padding):
     random convolutions.
     """
     small = [
-        (size, 7, 2, 3, _size(answer, f'a_{size}'))
+        (size, 7, 2, 3, whole(answer, f'a_{size}'))
         for size, answer in ((224, a_224), (225, a_225))
     ]
     _judge_returns(small, 'a_{i}')
@@ -451,7 +410,7 @@ def there_and_back(a_224, a_225, output_padding):
         p = int(rng.integers(0, (k + 1) // 2))
         i = int(rng.integers(k, 40))
         a = call(output_padding, i, k, s, p, name='output_padding')
-        a = _size(a, f'what output_padding({i}, {k}, {s}, {p}) returns')
+        a = whole(a, f'what output_padding({i}, {k}, {s}, {p}) returns')
         cases.append((i, k, s, p, a))
     _judge_returns(cases, 'output_padding({i}, {k}, {s}, {p})')
     return (
@@ -509,24 +468,25 @@ def _judge_returns(cases, name):
             back = len(up(small, onp.ones((k, k)), s, p, a))
             if back == i:
                 continue
-        answers = onp.array([case[4] for case in cases])
+        regular = 0 <= a < s
+        hint = recognise(
+            [case[4] for case in cases],
+            *(
+                ([rest(*case[:4]) for case in cases], hint)
+                for rest, hint in RESTS
+            ),
+        )
         raise Wrong(
             f'{name.format(i=i, k=k, s=s, p=p)} = {a} does not lead back',
             expected=f'{i} → {len(small)} → {i}, with 0 ≤ a < s',
             got=f'{i} → {len(small)} → {back}'
-            if 0 <= a < s
+            if regular
             else f'a = {a}, which MXNet refuses for stride {s}',
-            hint=recognise(
-                answers,
-                *[
-                    (onp.array([rest(*case[:4]) for case in cases]), hint)
-                    for rest, hint in RESTS
-                ],
-            )
+            hint=hint
             or (
                 'work out the size by hand, forward with the rounding, then '
                 'back with a = 0. What is missing?'
-                if 0 <= a < s
+                if regular
                 else 'what a division by s leaves over is at least 0 and '
                 'less than s'
             ),
@@ -638,7 +598,7 @@ def _kernel_hint(K):
     if (onp.ptp(inside, axis=1) <= small).all():
         return 'it is constant along every row; now down the columns'
     ramp = 1 - abs(onp.arange(5) - 2) / 3
-    if recognise(K / K.max(), *[(onp.outer(ramp, ramp), 'bilinear')]):
+    if same(K / K.max(), onp.outer(ramp, ramp)):
         return (
             'this triangle falls by a third from cell to cell: it is made '
             'for stride 3'
@@ -675,7 +635,7 @@ def small_matrix(matrix):
                 got=f'the shape {ours.shape}',
                 hint='this is W, which takes 9 numbers to 4. The transposed '
                 'convolution takes 4 numbers to 9'
-                if _same(ours, right.T)
+                if same(ours, right.T)
                 else 'a transposed convolution makes larger: 4 numbers go '
                 'in. How many come out?',
             )
@@ -686,16 +646,16 @@ def small_matrix(matrix):
                 hint='as many columns as the input has cells, as many rows '
                 'as the output has cells',
             )
-        if not _same(ours, right):
-            where, got = _place(ours, right)
-            raise Wrong(
-                f'for a, b, c, d = {K.reshape(-1).tolist()} the matrix is '
-                f'not right in {where}',
-                got=got,
-                hint=recognise(ours, *_mistaken_matrices(K))
-                or 'the row says which output cell, the column which input '
-                'cell: which cell of the kernel connects the two?',
-            )
+        expect(
+            ours,
+            right,
+            f'for a, b, c, d = {K.reshape(-1).tolist()} the matrix '
+            f'{NOT_RIGHT}',
+            *_mistaken_matrices(K),
+            got='{:g}',
+            hint='the row says which output cell, the column which input '
+            'cell: which cell of the kernel connects the two?',
+        )
     return (
         'Each weight stands in it four times, in each column once. All the '
         'rest is zero, and a layer never stores it.'
@@ -721,12 +681,12 @@ def _mistaken_matrices(K):
         _columns(K.T),
         'b stands to the right of a, c below it: your kernel is transposed',
     )
-    for wrong in (right[:, columns], right[rows]):
-        yield (
-            wrong,
-            'cells are numbered row by row, in the input as in the output: '
-            'first along a row, then down',
-        )
+    yield (
+        right[:, columns],
+        right[rows],
+        'cells are numbered row by row, in the input as in the output: first '
+        'along a row, then down',
+    )
     yield (
         right[:, ::-1],
         'the first column belongs to the first input cell, the upper left',
@@ -761,8 +721,6 @@ def on_ones(small, large):
         Y = up(onp.ones((6, 6)), K, k // 2, k // 4)
         middle = len(Y) // 2
         right = onp.array([Y[0, 0], Y[0, middle], Y[middle, middle]])
-        if _same(ours, right):
-            continue
         hint = recognise(ours, *_mistakes_on_ones(right, K, k)) or (
             'are they the numbers of the drawing? It shows the weights '
             f'times {k * k}'
@@ -772,14 +730,15 @@ def on_ones(small, large):
         for part, one, other in zip(
             ('corner', 'edge', 'inside'), ours, right, strict=True
         ):
-            if not _same(one, other):
-                raise Wrong(
-                    f'{name}: the value of the {part} is not right'
-                    if part != 'inside'
-                    else f'{name}: the value inside is not right',
-                    got=f'{one:g}',
-                    hint=hint or _part_hint(part, one, K),
-                )
+            expect(
+                one,
+                other,
+                f'{name}: the value of the {part} is not right'
+                if part != 'inside'
+                else f'{name}: the value inside is not right',
+                got='{:g}',
+                hint=hint or _part_hint(part, one, K),
+            )
     return (
         'At the border stamps are missing, so a bilinear layer darkens the '
         'outermost cells. The next chapter looks at the photo.'
@@ -870,28 +829,16 @@ def dilation(dilated_size, dilated):
             f'for k = {k}, stride {s}, padding {p}, output padding {a}, '
             f'dilation {d}'
         )
-        ours = array(ours, name='the output')
-        if ours.shape != right.shape:
-            side = onp.array(X.shape)
-            plain = up(X, K, s, p, 0, d).shape
-            raise Wrong(
-                f'{said} the output has the wrong shape',
-                expected=f'the shape {right.shape}',
-                got=f'the shape {ours.shape}',
-                hint='this leaves out the output padding, which gives back a'
-                if ours.shape == plain
-                else _dilated_hint(ours.shape, side, p, a, k, s, d)
-                or 'compare it with what your dilated_size says',
-            )
-        if not _same(ours, right):
-            where, got = _place(ours, right)
-            raise Wrong(
-                f'{said} the output is not right in {where}',
-                got=got,
-                hint=recognise(ours, *_mistaken_dilations(X, K, s, p, a, d))
-                or 'try it on a single 1: the stamp should be the kernel '
-                'with zeros between its weights',
-            )
+        hint = partial(_dilated_shape, onp.array(X.shape), p, a, k, s, d)
+        expect(
+            array(ours, right.shape, f'{said} the output', hint),
+            right,
+            f'{said} the output {NOT_RIGHT}',
+            *_mistaken_dilations(X, K, s, p, a, d),
+            got='{:g}',
+            hint='try it on a single 1: the stamp should be the kernel with '
+            'zeros between its weights',
+        )
     return (
         'A dilated kernel reaches further with as many weights, but it '
         'leaves gaps: look at its phase sums.'
@@ -905,7 +852,7 @@ def _judge_sizes(dilated_size, cases):
         said = f'dilated_size({i}, {k}, {s}, {p}, {a}, {d})'
         answer = call(dilated_size, i, k, s, p, a, d, name='dilated_size')
         sizes.append((i, said))
-        answers.append(_size(answer, f'what {said} returns'))
+        answers.append(whole(answer, f'what {said} returns'))
         right.append(len(up(onp.ones((i, i)), onp.ones((k, k)), s, p, a, d)))
     for (_, said), ours, size in zip(sizes, answers, right, strict=True):
         if ours != size:
@@ -915,7 +862,9 @@ def _judge_sizes(dilated_size, cases):
                 expected='the size of the output of MXNet’s layer',
                 got=f'{ours}, which is {abs(ours - size)} too '
                 f'{"many" if ours > size else "few"}',
-                hint=_dilated_hint(answers, sides, *onp.array(cases).T)
+                hint=recognise(
+                    answers, *_dilated_sizes(sides, *onp.array(cases).T)
+                )
                 or 'first find how many cells the spread-out kernel '
                 'covers; then all is as before',
             )
@@ -945,25 +894,31 @@ REACHES = (
 )
 
 
-def _dilated_hint(sizes, i, p, a, k, s, d):
-    """Name the mistake behind sizes, all of one length or single numbers."""
-    others = s * (i - 1) - 2 * p + a
-    mistakes = [(others + reach(k, d), hint) for reach, hint in REACHES]
-    mistakes.append(
-        (
-            s * d * (i - 1) + k - 2 * p + a,
-            'dilation spreads the kernel; you have spread the input, as the '
-            'stride does',
+def _dilated_sizes(i, p, a, k, s, d):
+    """What mistakes make of sizes, all of one length or single numbers."""
+    for reach, hint in REACHES:
+        yield s * (i - 1) - 2 * p + a + reach(k, d), hint
+    yield (
+        s * d * (i - 1) + k - 2 * p + a,
+        'dilation spreads the kernel; you have spread the input, as the '
+        'stride does',
+    )
+    yield from _mistaken_sizes(i, (k - 1) * d + 1, s, p, a)
+
+
+def _dilated_shape(i, p, a, k, s, d, got):
+    """Say where an output of this shape may come from."""
+    return (
+        recognise(
+            got,
+            (
+                s * (i - 1) + (k - 1) * d + 1 - 2 * p,
+                'this leaves out the output padding, which gives back a',
+            ),
+            *_dilated_sizes(i, p, a, k, s, d),
         )
+        or 'compare it with what your dilated_size says'
     )
-    # One stamp is as large as the kernel reaches.
-    reach = onp.array(
-        [
-            len(up(onp.ones((1, 1)), onp.ones((one_k, one_k)), dilation=one_d))
-            for one_k, one_d in zip(onp.ravel(k), onp.ravel(d), strict=True)
-        ]
-    )
-    return recognise(sizes, *mistakes) or _size_hint(sizes, i, reach, s, p, a)
 
 
 def _mistaken_dilations(X, K, s, p, a, d):
@@ -975,10 +930,9 @@ def _mistaken_dilations(X, K, s, p, a, d):
         up(X, K.T, s, p, a, d),
         'rows and columns of your kernel are exchanged',
     )
-    block = onp.kron(K, onp.ones((d, d)))
     size = up(X, K, s, p, a, d).shape
     yield (
-        up(X, block, s, p, a)[: size[0], : size[1]],
+        up(X, blocks(K, d), s, p, a)[: size[0], : size[1]],
         'you have repeated the weights; zeros stand between them',
     )
 
@@ -1033,38 +987,36 @@ def _judge_sums(function, A, B, K, s, p, left):
             raise
         problem = str(wrong).partition('\n  hint')[0]
         raise Wrong(f'{said} {problem}', hint=lost) from None
-    ours = array(ours, name='what two_sums returns')
-    if ours.shape != (2,):
-        raise Wrong(
-            'two_sums must return two numbers',
-            got=f'the shape {ours.shape}',
-            hint='each is a sum over all cells; return (left, right)',
-        )
+    ours = array(
+        ours,
+        (2,),
+        'what two_sums returns',
+        'two numbers, each a sum over all cells: return (left, right)',
+    )
+    part = A[:returned, :returned]
     for name, value in zip(
         ('conv(A) · B', 'A · transconv(B)'), ours, strict=True
     ):
-        if abs(value - left) <= 1e-3:
-            continue
-        turned = K[::-1, ::-1]
-        hints = [
-            (left / B.size, 'sum over all cells, do not take the mean'),
-            (left / A.size, 'sum over all cells, do not take the mean'),
+        expect(
+            value,
+            left,
+            f'{said} the sum of {name} is not right',
             (
-                (down(A, turned, s, p) * B).sum(),
+                left / B.size,
+                left / A.size,
+                'sum over all cells, do not take the mean',
+            ),
+            (
+                (down(A, K[::-1, ::-1], s, p) * B).sum(),
                 'both layers have the same kernel, and neither flips it',
             ),
             (down(A, K, s, p).sum(), 'B is missing in this sum'),
-        ]
-        if returned < i:
-            part = A[:returned, :returned]
-            hints.append(((part * plain).sum(), lost))
-        if returned == i:
-            hints.append((plain.sum(), 'A is missing in this sum'))
-        raise Wrong(
-            f'{said} the sum of {name} is not right',
+            ((part * plain).sum(), lost)
+            if returned < i
+            else (plain.sum(), 'A is missing in this sum'),
             got=f'{ours[0]:.4f} and {ours[1]:.4f}',
-            hint=recognise(value, *hints, tolerance=1e-3)
-            or 'multiply cell by cell, and add up over all cells',
+            hint='multiply cell by cell, and add up over all cells',
+            tolerance=1e-3,
         )
 
 
@@ -1087,18 +1039,18 @@ def another_way(imitate, reasons):
     C, X = rng.normal(size=(3, 3)), rng.normal(size=(4, 5))
     K = call(imitate, np.array(C, dtype='float32'), name='imitate')
     K = array(K, (4, 4), 'the kernel that imitate returns')
-    wanted = down(onp.kron(X, onp.ones((2, 2))), C, padding=1)
+    wanted = down(blocks(X, 2), C, padding=1)
     ours = up(X, K, 2, 1)
-    if not _same(ours, wanted):
+    if not same(ours, wanted):
         hint = 'send a single 1 through the other layer: what does it stamp?'
-        if _same(up(X, K[::-1, ::-1], 2, 1), wanted):
+        if same(up(X, K[::-1, ::-1], 2, 1), wanted):
             hint = (
                 'the right numbers, turned by half a circle: the '
                 'convolution slides C, it does not stamp it'
             )
-        elif _same(4 * ours, wanted):
+        elif same(4 * ours, wanted):
             hint = 'to repeat a cell is not to share it out: no mean is taken'
-        elif _same(up(X, K.T, 2, 1), wanted):
+        elif same(up(X, K.T, 2, 1), wanted):
             hint = 'rows and columns of your kernel are exchanged'
         elif abs(K).astype(bool).sum() <= 9:
             hint = (
