@@ -241,9 +241,8 @@ def _border_values(got, right, stride):
         'at the edge',
         (
             0.5,
-            'this is the weight at the very edge of the picture; the '
-            'middle of the outermost pixel lies half a pixel further '
-            'inside',
+            'this is the weight at the very edge of the picture; the middle '
+            'of the outermost pixel lies half a pixel further inside',
         ),
         (1 - edge, 'this is the part that is lost; asked is what is left'),
         (

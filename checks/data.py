@@ -906,8 +906,7 @@ def _own_generator(draw, classes):
         raise Wrong(
             'the function changes random numbers that others use',
             hint='a seed for the global generator is a seed for the whole '
-            'program. Make a generator of your own: '
-            'numpy.random.default_rng',
+            'program. Make a generator of your own: numpy.random.default_rng',
         )
     if (first == other).all():
         raise Wrong(
