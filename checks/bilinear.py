@@ -183,20 +183,13 @@ def border(border_8, rows_8, border_5, rows_5):
     """Check what the bilinear layer makes of ones at its border.
 
     border_8, border_5: three numbers each; rows_8, rows_5: row numbers in
-    any order. The layer of Gluon decides.
+    any order. MXNet's layer decides.
     """
-    for stride, values, rows in (
-        (8, border_8, rows_8),
-        (5, border_5, rows_5),
-    ):
+    for stride, values, rows in ((8, border_8, rows_8), (5, border_5, rows_5)):
         Y = _bilinear(onp.ones((4, 4)), stride)
         middle = 2 * stride
-        right = onp.array([Y[0, 0], Y[0, middle], Y[middle, middle]])
-        _border_values(
-            array(values, (3,), f'the border for stride {stride}'),
-            right,
-            stride,
-        )
+        got = array(values, (3,), f'the border for stride {stride}')
+        _border_values(got, Y[[0, 0, middle], [0, middle, middle]], stride)
         if isinstance(rows, range | set | frozenset):
             rows = list(rows)
         got = array(rows, None, f'the rows for stride {stride}').ravel()
@@ -311,21 +304,11 @@ def shift(shift):
     """Check a function that says how far a layer moves a picture.
 
     shift(k, s, p, a): output pixels, positive down and to the right. A single
-    pixel goes through Gluon's layer; the middle of what comes out decides.
+    pixel goes through MXNet's layer; the middle of what comes out decides.
     """
-    settings = [
-        (4, 2, 1, 0),
-        (4, 2, 0, 0),
-        (4, 2, 0, 1),
-        (3, 2, 1, 1),
-        (3, 2, 0, 0),
-        (2, 1, 0, 0),
-        (6, 3, 2, 1),
-        (5, 3, 1, 2),
-        (8, 4, 3, 2),
-        (7, 4, 2, 1),
-        (5, 4, 0, 3),
-    ]
+    settings = [(4, 2, 1, 0), (4, 2, 0, 0), (4, 2, 0, 1), (3, 2, 1, 1)]
+    settings += [(3, 2, 0, 0), (2, 1, 0, 0), (6, 3, 2, 1), (5, 3, 1, 2)]
+    settings += [(8, 4, 3, 2), (7, 4, 2, 1), (5, 4, 0, 3)]
     given, right = [], []
     for k, s, p, a in settings:
         result = call(shift, k, s, p, a)
@@ -469,13 +452,8 @@ def without_frame(without_frame):
     without_frame(image, stride): takes an MXNet array (h, w). It must equal
     Pillow's bilinear resizing.
     """
-    for stride, height, width in (
-        (2, 4, 5),
-        (3, 3, 6),
-        (4, 5, 2),
-        (8, 3, 4),
-        (5, 1, 3),
-    ):
+    cases = (2, 4, 5), (3, 3, 6), (4, 5, 2), (8, 3, 4), (5, 1, 3)
+    for stride, height, width in cases:
         image = _numbers(height, width, seed=stride)
         result = call(without_frame, np.array(image), stride)
         size = stride * height, stride * width
@@ -562,7 +540,7 @@ def _judge_frame(got, image, stride):
 def double(double):
     """Check a function that enlarges by 2 as the bilinear layer does.
 
-    double(image): takes an MXNet array (h, w). Gluon's layer decides, at the
+    double(image): takes an MXNet array (h, w). MXNet's layer decides, at the
     border too.
     """
     for seed, shape in enumerate(((4, 6), (5, 3), (1, 4), (1, 1), (7, 7))):
@@ -632,10 +610,7 @@ def _judge_double(got, image):
             'the two kinds of output pixels stand one after the other '
             'as blocks; they must alternate',
         ),
-        (
-            blocks(image, 2),
-            'this repeats each pixel; it does not interpolate',
-        ),
+        (blocks(image, 2), 'this repeats each pixel; it does not interpolate'),
         expected=AT,
         hint='an output pixel lies a quarter of an input pixel from one '
         'centre, three quarters from the next: which weights?',
@@ -652,15 +627,8 @@ def resize_matrix(resize_matrix):
     resize_matrix(old, new), new >= old: returns a matrix (new, old) whose
     rows add up to 1. Pillow's bilinear resizing of unit vectors decides.
     """
-    for old, new in (
-        (10, 37),
-        (3, 4),
-        (5, 5),
-        (1, 6),
-        (7, 70),
-        (10, 320),
-        (16, 500),
-    ):
+    sizes = (10, 37), (3, 4), (5, 5), (1, 6), (7, 70), (10, 320), (16, 500)
+    for old, new in sizes:
         result = call(resize_matrix, old, new)
         side = (
             'the matrix is lying on its side. A row for each output pixel: '

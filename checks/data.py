@@ -156,10 +156,7 @@ def baseline(background, boat):
                 'the mean goes over the classes that occur in the labels, '
                 'not over all 21 of the table',
             ),
-            (
-                accuracy / 4,
-                'void is no class: the mean goes over three',
-            ),
+            (accuracy / 4, 'void is no class: the mean goes over three'),
             (
                 1 / 3,
                 'this is the mean of how much of each class is found. IU '
@@ -910,8 +907,7 @@ def _own_generator(draw, classes):
         )
     if (first == other).all():
         raise Wrong(
-            'two seeds gave the same list',
-            hint='is the seed used at all?',
+            'two seeds gave the same list', hint='is the seed used at all?'
         )
 
 

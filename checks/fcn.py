@@ -359,7 +359,7 @@ def _holds(seen, photo):
     'initialised layer'
 )
 def upsampling(make):
-    """Compare with linear interpolation by NumPy, and count the parameters.
+    """Compare with the book's matrices, and count the parameters.
 
     make(classes, stride): a block that enlarges (N, classes, h, w) like the
     bilinear transposed convolution, with at most one kernel of side twice

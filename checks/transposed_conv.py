@@ -59,11 +59,7 @@ def by_hand(stride_1, stride_2, stride_3):
     the kernel [[1, -1], [2, 3]]; the third has padding 1.
     """
     X, K = onp.array([[1, 0], [0, 2]]), onp.array([[1, -1], [2, 3]])
-    for answer, s, p in (
-        (stride_1, 1, 0),
-        (stride_2, 2, 0),
-        (stride_3, 3, 1),
-    ):
+    for answer, s, p in ((stride_1, 1, 0), (stride_2, 2, 0), (stride_3, 3, 1)):
         name = f'the matrix for stride {s}'
         ours, right = array(answer, name=name), up(X, K, s, p)
         if ours.shape != right.shape:
@@ -272,18 +268,14 @@ def _stamps_hint(ours, count, uncut, ends):
 
 def _read_state(state):
     """Return the numbers of an explorer's state, or of a page's address."""
-    if not isinstance(state, str):
-        raise Wrong(
-            'state must be a text, in quotes',
-            expected="for example 'h=3&w=4&k=3&s=2&p=0&a=0'",
-            got=type(state).__name__,
-        )
+    like = "for example 'h=3&w=4&k=3&s=2&p=0&a=0'"
+    words(state, 0, f'state, {like},')
     text = unquote(state[-2000:]).rpartition('#')[2]
     parts = dict(re.findall(r'(?:^|&)([hwkspa])=(\d{1,3})(?=&|$)', text))
     if not parts:
         raise Wrong(
             'state sets nothing up',
-            expected="for example 'h=3&w=4&k=3&s=2&p=0&a=0'",
+            expected=like,
             got=state[-80:],
             hint='no spaces; on a page of the book it stands behind the # of '
             'the address once you have changed something',
@@ -720,7 +712,7 @@ def on_ones(small, large):
         K = onp.outer(weights, weights)
         Y = up(onp.ones((6, 6)), K, k // 2, k // 4)
         middle = len(Y) // 2
-        right = onp.array([Y[0, 0], Y[0, middle], Y[middle, middle]])
+        right = Y[[0, 0, middle], [0, middle, middle]]
         hint = recognise(ours, *_mistakes_on_ones(right, K, k)) or (
             'are they the numbers of the drawing? It shows the weights '
             f'times {k * k}'
@@ -952,13 +944,14 @@ def two_sums(function):
     output padding, then others.
     """
     rng = onp.random.default_rng(9)
-    for i, k, s, p in (
+    sizes = (
         (4, 3, 1, 0),
         (5, 3, 2, 1),
         (5, 2, 3, 0),
         (4, 3, 2, 1),
         (6, 3, 3, 1),
-    ):
+    )
+    for i, k, s, p in sizes:
         A, K = rng.normal(size=(i, i)), rng.normal(size=(k, k))
         forward = down(A, K, s, p)
         B = rng.normal(size=forward.shape)

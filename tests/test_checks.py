@@ -14,9 +14,14 @@ from checks import (
     Verdict,
     Wrong,
     array,
+    blocks,
     call,
     check,
+    expect,
     recognise,
+    same,
+    share,
+    up,
     whole,
     words,
 )
@@ -360,12 +365,76 @@ def test_recognise():
     assert recognise(onp.array([2, 2.00001]), *mistakes) == 'twice'
     assert recognise([2, 1], *mistakes) is None
     assert recognise([1, 2, 3], *mistakes) is None
+    assert recognise(4, (3, 4, 'both'), (4, 'later')) == 'both'
+    assert recognise(1.2, (1, 'near'), tolerance=0.5) == 'near'
 
 
 def test_whole():
     assert whole(np.array(3)) == whole(3.0) == 3
     with pytest.raises(Wrong, match='whole number'):
         whole(3.5)
+    with pytest.raises(Wrong, match='the size is far too large\n.*1e[+]300'):
+        whole(10**300, 'the size')
+
+
+def test_share():
+    assert share(np.array([0, 0.5, 1]), (3,)).tolist() == [0, 0.5, 1]
+    for wrong in (31.2, -0.1):
+        with pytest.raises(Wrong, match='from 0 to 1(.|\n)*not a percentage'):
+            share(wrong)
+
+
+def test_same():
+    assert same([1, 2], onp.float32([1.00005, 2]))
+    assert not same([1, 2], [1.001, 2])
+    assert not same([1, 1], 1)
+    assert same([1, 2], [1.1, 2], onp.array([0.2, 0]))
+
+
+@pytest.mark.parametrize('hint', ['two rows', {(3,): 'two rows'}.get])
+def test_another_shape_has_a_hint(hint):
+    for numbers in ([1, 2, 3], np.ones(3)):
+        with pytest.raises(Wrong, match='shape .3,.\n  hint: two rows'):
+            array(numbers, (2, 3), hint=hint)
+
+
+def test_the_first_wrong_number_is_named():
+    right = onp.arange(6).reshape(2, 3)
+    expect(right + 1e-5, right, 'nothing is wrong')
+    with pytest.raises(Wrong) as caught:
+        expect(
+            right * [[1, 1, 1], [2, 1, 1]],
+            right,
+            'row {}, column {}',
+            (right.T, 'turned'),
+            expected='{:g} at {}, {}',
+            got='{:g}',
+            hint='think',
+        )
+    assert str(caught.value) == (
+        'row 1, column 0\n  expected: 3 at 1, 0\n  got: 6\n  hint: think'
+    )
+
+
+def test_a_known_mistake_has_its_own_hint():
+    with pytest.raises(Wrong) as caught:
+        expect(2.5, 3, 'a wrong sum', (2.5, 'the half'), hint='think')
+    assert str(caught.value) == 'a wrong sum\n  got: 2.5000\n  hint: the half'
+
+
+def test_up_adds_stamps():
+    right = [[1, -1, 0, 0], [2, 3, 0, 0], [0, 0, 2, -2], [0, 0, 4, 6]]
+    X, K = onp.array([[1, 0], [0, 2]]), onp.array([[1, -1], [2, 3]])
+    assert same(up(X, K, stride=2), right)
+    assert same(up(X, K, 2, padding=1), onp.array(right)[1:-1, 1:-1])
+    assert same(up(X, K, 2, output_padding=1), onp.pad(right, (0, 1)))
+    wide = onp.kron(K, [[1, 0], [0, 0]])[:3, :3]
+    assert same(up(X, K, dilation=2), up(X, wide))
+
+
+def test_blocks():
+    cells = onp.array([[[1, 2]]])
+    assert blocks(cells, 2).tolist() == [[[1, 1, 2, 2], [1, 1, 2, 2]]]
 
 
 def test_threads_first():

@@ -8,7 +8,6 @@ from fractions import Fraction
 
 import segbook
 from answers import says
-from checks import RIGHT
 from checks import bilinear as check
 
 import numpy
@@ -24,16 +23,16 @@ FOUR = numpy.array([1, 3, 5, 7, 7, 5, 3, 1]) / 8
 @pytest.mark.parametrize('kind', [list, tuple, numpy.array, np.array])
 def test_kernels(kind):
     three = kind([float(x) for x in THREE])
-    assert check.kernels(three, 1, kind(FOUR.tolist()), 2.0).state == RIGHT
+    assert check.kernels(three, 1, kind(FOUR.tolist()), 2.0)
 
 
 def test_kernels_as_fractions_and_as_a_column():
-    assert check.kernels(THREE, 1, FOUR.reshape(-1, 1), 2).state == RIGHT
+    assert check.kernels(THREE, 1, FOUR.reshape(-1, 1), 2)
 
 
 def test_kernels_of_the_book():
     weights = segbook.triangle(5), 1, segbook.triangle(8), 2
-    assert check.kernels(*weights).state == RIGHT
+    assert check.kernels(*weights)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +87,7 @@ FIVE = 0.36, 0.6, 1
 
 @pytest.mark.parametrize('rows', [[3, 2, 1, 0], range(4), {0, 1, 2, 3}])
 def test_border(rows):
-    verdict = check.border(EIGHT, rows, FIVE, numpy.array([0, 1]))
-    assert verdict.state == RIGHT, verdict
+    assert check.border(EIGHT, rows, FIVE, numpy.array([0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -145,8 +143,7 @@ def test_border_wrong_rows(rows, phrase):
     ],
 )
 def test_shift(shift):
-    verdict = check.shift(shift)
-    assert verdict.state == RIGHT, verdict
+    assert check.shift(shift)
 
 
 @pytest.mark.parametrize(
@@ -173,8 +170,8 @@ def test_shift_wrong(shift, phrase):
 
 
 def test_twice():
-    assert check.twice(False, True, False, True).state == RIGHT
-    assert check.twice(0, numpy.bool_(True), 0.0, 1).state == RIGHT
+    assert check.twice(False, True, False, True)
+    assert check.twice(0, numpy.bool_(True), 0.0, 1)
 
 
 @pytest.mark.parametrize(
@@ -268,8 +265,7 @@ def half_done(image, stride):
     [pillow, with_ones, repeated(), repeated('symmetric')],
 )
 def test_without_frame(without_frame):
-    verdict = check.without_frame(without_frame)
-    assert verdict.state == RIGHT, verdict
+    assert check.without_frame(without_frame)
 
 
 @pytest.mark.parametrize(
@@ -378,8 +374,7 @@ def dark_corner(image):
     'double', [padded_slices, doubled(), lambda x: doubled()(x).tolist()]
 )
 def test_double(double):
-    verdict = check.double(double)
-    assert verdict.state == RIGHT, verdict
+    assert check.double(double)
 
 
 @pytest.mark.parametrize(
@@ -458,8 +453,7 @@ def the_books(old, new):
     ],
 )
 def test_resize_matrix(resize_matrix):
-    verdict = check.resize_matrix(resize_matrix)
-    assert verdict.state == RIGHT, verdict
+    assert check.resize_matrix(resize_matrix)
 
 
 @pytest.mark.parametrize(
@@ -514,8 +508,7 @@ SMOOTH = square(numpy.convolve(FOUR, numpy.ones(5) / 5))
 def test_other_kernels(box, box_padding, mine, mine_padding):
     answers = box, box_padding, mine, mine_padding, REASONS
     verdict = check.other_kernels(*answers)
-    assert verdict.state == RIGHT, verdict
-    assert 'no check can say' in verdict.text
+    assert verdict and 'no check can say' in verdict.text
 
 
 @pytest.mark.parametrize(

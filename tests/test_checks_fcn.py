@@ -64,6 +64,7 @@ WRONG_MEANS = [
     (each_image, 'each image has its own mean'),
     (lambda x, m: -(x * m).sum() / safe(m), 'the sign'),
     (lambda x, m: x * m, 'a loss for each pixel'),
+    (lambda x, m: [1, 2], 'not one number'),
     (lambda x, m: (x * m).sum() / m.sum(), 'no less than 1'),
     (lambda x, m: float((x * m).sum() / safe(m)), 'no gradient'),
     (lambda x, m: ((x * m).sum() / safe(m)).detach(), 'no gradient'),
@@ -363,17 +364,13 @@ def crash(*arguments):
     raise RuntimeError('Ouch')
 
 
-class Returns(nn.Block):
+class Returns(Applies):
     """A net that returns what a function makes of the photo."""
 
     def __init__(self, function):
-        super().__init__()
+        super().__init__(function)
         self.dense = nn.Dense(1, in_units=1)
         self.dense.initialize()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
 
 
 @pytest.mark.parametrize(
