@@ -108,7 +108,8 @@ def test_a_python_that_does_not_fit_is_passed_over(checkout, tmp_path):
 )
 def test_ci_fails_if_a_test_is_skipped(root, tmp_path, reason, passes):
     (tmp_path / 'pytest.ini').write_text('[pytest]\n')
-    shutil.copy(root / 'tests' / 'conftest.py', tmp_path)
+    for name in ('conftest.py', 'support.py'):
+        shutil.copy(root / 'tests' / name, tmp_path)
     (tmp_path / 'test_it.py').write_text(
         f'import pytest\n@pytest.mark.skip(reason={reason!r})\n'
         'def test_it(): pass\ndef test_that(): pass\n'
@@ -121,3 +122,4 @@ def test_ci_fails_if_a_test_is_skipped(root, tmp_path, reason, passes):
         text=True,
     )
     assert (done.returncode == 0) == passes, done.stdout
+    assert ('not to be skipped in CI' not in done.stdout) == passes

@@ -31,10 +31,9 @@ def code(root):
 
 def rooms_of(code):
     """{room: code}"""
-    parts = {
-        re.fullmatch(r'parts/([a-z]\w*)\.py', file): file for file in code
-    }
-    return {part[1]: code[file] for part, file in parts.items() if part}
+    room = re.compile(r'parts/([a-z]\w*)\.py').fullmatch
+    found = [(room(file), text) for file, text in code.items()]
+    return {place[1]: text for place, text in found if place}
 
 
 @functools.cache
