@@ -10,6 +10,17 @@ book twice (a quarter of an hour more); QUICK=1 takes tiny sizes, to try the
 program itself, and writes _build/bench-quick.json.
 """
 
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / 'build'))
+
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
 import contextlib
 import json
 import os
@@ -18,13 +29,8 @@ import shutil
 import signal
 import statistics
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / 'build'))
 
 import book
 import environment
@@ -364,9 +370,7 @@ def run(rounds, whole_book):
     FOLDER.mkdir(parents=True)
     settings, data = sizes()
     (FOLDER / 'settings.json').write_text(json.dumps(settings))
-    done = subprocess.run(
-        [sys.executable, HERE / 'ours.py', 'prepare', FOLDER]
-    )
+    done = ending.run([sys.executable, HERE / 'ours.py', 'prepare', FOLDER])
     if done.returncode:
         raise Broken(f'book (prepare) ended with status {done.returncode}')
     bench = Bench(rounds, settings)
@@ -437,4 +441,5 @@ def main():
 
 
 if __name__ == '__main__':
+    ending.in_order()
     main()

@@ -8,6 +8,11 @@ _build/nbgrader instead, a course for that program, with the solutions in
 its `source` folder.
 """
 
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
 import json
 import re
 import shutil
@@ -30,6 +35,7 @@ TOP = 'segmentation-class'
 LIBRARY = (
     *('utils.py', 'parts/*.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
     *('build/scenes.py', 'build/backbone.py', 'build/doctor.py'),
+    'build/ending.py',
     *('tools/__init__.py', 'tools/predict.py', 'tools/weights.py'),
     *('build/static/*tconv*', 'build/static/bilinear.*'),
     *('build/static/compare.*', 'build/static/widget.*'),
@@ -314,6 +320,7 @@ def make_course(root=book.ROOT):
 
 
 if __name__ == '__main__':
+    ending.in_order()
     makers = {'': make_kit, 'zip': make_kit, 'nbgrader': make_course}
     kind = ''.join(sys.argv[1:])
     if kind not in makers:

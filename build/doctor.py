@@ -6,6 +6,11 @@ Nothing need be installed but Python 3.9, nothing is made or changed. The
 status is 0 if the book runs here, on a GPU or on the CPU.
 """
 
+if __name__ == '__main__':  # utils reads this file without its neighbours
+    import ending
+
+    ending.at_once()
+
 import contextlib
 import ctypes
 import importlib.util
@@ -79,13 +84,15 @@ def ask(command, limit):
     )
     try:
         output, _ = program.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
+    except BaseException as end:  # too late, or Ctrl-C
         # What hangs in the kernel cannot be ended, and is not waited for.
         with contextlib.suppress(OSError):
             os.killpg(program.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             program.wait(1)
         program.stdout.close()
+        if not isinstance(end, subprocess.TimeoutExpired):
+            raise
         return None, ''
     return program.returncode, output.decode(errors='replace')
 
@@ -586,6 +593,7 @@ def table(facts):
 
 
 if __name__ == '__main__':
+    ending.in_order()
     if sys.argv[1:] == ['probe']:
         probe()
     else:

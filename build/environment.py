@@ -7,9 +7,16 @@ pins it holds; it is written last, so that an installation cut short counts
 for nothing, and is made again from nothing.
 """
 
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
+import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +32,26 @@ FOLDERS = {
     'bench': '.venv-bench',  # PyTorch, for `make bench`
 }
 STAMP = 'book-pins.txt'
+LONG = 90  # bytes: /.venv-mxnet2/bin/python3.11 and #! make the system's 127
+
+
+def refuse_folder(folder):
+    """End the program if the book cannot work in a folder of such a name.
+
+    PATH and PYTHONPATH end a name at a colon. The first line of a script that
+    pip installs names its Python, but as a text for the shell, in quotes, if
+    there is a space in it, and without if it is long.
+    """
+    text = str(folder)
+    strange = set(':"$`\\') & set(text)
+    strange |= {letter for letter in text if not letter.isprintable()}
+    if ' ' not in text and len(os.fsencode(text)) > LONG:
+        strange |= set(re.findall(r'[^\w./+@=,-]', text))
+    if strange:
+        sys.exit(
+            'the book works in no folder whose name holds '
+            + ending.plain(f'{" or ".join(sorted(strange))}: {text}')
+        )
 
 
 def python_of(folder):
@@ -61,23 +88,32 @@ def lock(path):
         yield
 
 
-def run(*command):
-    """Run a command; end with its status if it fails."""
-    done = subprocess.run([str(part) for part in command], close_fds=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+def fail(folder, said):
+    """End because a program failed; `said` is what it said of it."""
+    full = os.strerror(errno.ENOSPC)
+    why = f'; {full}: {ending.free_space()}' if full in said else ''
+    sys.exit(f'{folder.name} could not be made{why}')
 
 
 def make(folder, pins, works):
     """Make an environment from nothing, and stamp it when it works."""
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        shutil.rmtree(folder)
     print(f'making {folder.name}: a few minutes, once', flush=True)
-    venv.create(folder, symlinks=True, with_pip=True)
+    try:
+        venv.create(folder, symlinks=True, with_pip=True)
+    except subprocess.CalledProcessError as error:  # from the new Python
+        said = error.output.decode(errors='replace')
+        print(said, file=sys.stderr)
+        fail(folder, said)
     python = python_of(folder)
     # The pins are complete: pip has nothing to find out, only to install.
     install = ['install', '--quiet', '--no-deps', '--require-hashes']
     quiet = ['--disable-pip-version-check', '--no-input']
-    run(python, '-m', 'pip', *install, *quiet, '-r', pins)
+    pip = [python, '-m', 'pip', *install, *quiet, '-r', pins]
+    done = ending.run(pip, close_fds=False)
+    if done.returncode:
+        fail(folder, done.stderr)
     packages = next(folder.glob('lib/python3*/site-packages'))
     # `import utils` and `import segbook` then work in any folder.
     (packages / 'the-book.pth').write_text(f'{ROOT}\n')
@@ -110,7 +146,8 @@ def check(python):
     )
     if not done.returncode:
         return
-    reason = done.stderr.strip().splitlines()[-1]
+    said = done.stderr.strip() or f'Python ended with {done.returncode}'
+    reason = said.splitlines()[-1]
     help_ = {
         'libgomp.so.1': 'install the package libgomp1 (Fedora: libgomp)',
         'libstdc++.so.6': 'install the package libstdc++6',
@@ -126,24 +163,49 @@ def ensure(name, works=check):
 
     `works`: is given that path, and ends the program if MXNet does not start.
     """
+    refuse_folder(ROOT)
     folder = ROOT / FOLDERS[name]
     pins = ROOT / 'requirements' / f'{name}.txt'
     if not finished(folder, pins):
+        if folder.is_symlink():  # what it leads to is not ours to remove
+            sys.exit(
+                f'{folder.name} is a link that leads to no environment of '
+                f'{pins.name}: remove the link'
+            )
         with lock(ROOT / f'{FOLDERS[name]}.lock'):
             if not finished(folder, pins):
                 make(folder, pins, works)
     return python_of(folder)
 
 
+def give_home():
+    """Let programs find a home, without which many of them do not start.
+
+    A user without an entry in the list of users has none, unless HOME says.
+    """
+    home = os.path.expanduser('~')
+    if not os.path.isabs(home) or not os.access(home, os.R_OK | os.X_OK):
+        folder = ROOT / '_build' / 'home'
+        if os.access(ROOT, os.W_OK):
+            folder.mkdir(parents=True, exist_ok=True)
+        os.environ['HOME'] = str(folder)
+
+
 def main(name, *command):
     """Make the environment if need be, then become the command in it."""
-    python = str(ensure(name))
+    python = ensure(name)
     if command:
-        sys.stdout.flush()
-        os.execv(python, [python, *command])
+        give_home()
+        ending.become(python, *command)
 
 
 if __name__ == '__main__':
-    if not sys.argv[1:] or sys.argv[1] not in FOLDERS:
+    ending.in_order()
+    if not sys.argv[1:]:
         sys.exit(__doc__)
+    if sys.argv[1] not in FOLDERS:
+        sys.exit(
+            f'BOX={ending.plain(sys.argv[1])} is unknown: it is '
+            + ', '.join(FOLDERS)
+        )
     main(*sys.argv[1:])

@@ -9,6 +9,11 @@ They run in a kernel of their own, «Segmentation», which is the Python that
 runs this file. It is registered inside its environment, not in your home.
 """
 
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
 import hashlib
 import json
 import os
@@ -16,12 +21,14 @@ import sys
 from pathlib import Path
 
 import book
+import environment
 import exercises
 import reach
 import readable
 import run_chapters
 
 import nbformat
+from jupyterlab.labapp import LabApp
 
 NOTEBOOKS = 'notebooks'
 COPIES = '.copies.json'  # {file: hash of what we wrote}
@@ -111,6 +118,7 @@ def hash_of(text):
 
 def main(*options):
     """Copy the notebooks and become JupyterLab."""
+    environment.refuse_folder(book.ROOT)
     for path in copy_notebooks(book.ROOT):
         print(
             f'{NOTEBOOKS}/{path.name} has changes of yours and is kept; '
@@ -124,18 +132,17 @@ def main(*options):
     # notebooks run in their folder
     for name in ('VOC_ROOT', 'BACKBONE', 'BOOK_DATA'):
         run_chapters.make_absolute(os.environ, name)
-    sys.stdout.flush()
-    os.execv(sys.executable, [*command(book.ROOT), *options])
+    LabApp.launch_instance([*settings(book.ROOT), *options])
 
 
-def command(root):
-    """Return the command that starts JupyterLab with the first chapter.
+def settings(root):
+    """Return the options that start JupyterLab with the first chapter.
 
     It serves the whole book, for the chapters show pictures of img/.
     """
     first = f'{NOTEBOOKS}/{book.chapters(root)[0].stem}.ipynb'
     found = [
-        *(sys.executable, '-m', 'jupyterlab', f'--config={SETTINGS}'),
+        f'--config={SETTINGS}',
         f'--ServerApp.root_dir={root}',
         f'--LabApp.default_url=/lab/tree/{first}',
     ]
@@ -145,4 +152,5 @@ def command(root):
 
 
 if __name__ == '__main__':
+    ending.in_order()
     main(*sys.argv[1:])

@@ -3,6 +3,11 @@
 Usage: python build/lint.py [--fix]
 """
 
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
 import subprocess
 import sys
 import tempfile
@@ -82,4 +87,5 @@ def main(fixing=False):
 
 
 if __name__ == '__main__':
+    ending.in_order()
     sys.exit(not main('--fix' in sys.argv[1:]))

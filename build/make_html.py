@@ -4,6 +4,11 @@
 content; what is left of a build cut short is thrown away.
 """
 
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
 import os
 import re
 import shutil
@@ -13,6 +18,7 @@ from pathlib import Path
 
 import book
 import run_chapters
+from environment import refuse_folder
 
 import pypandoc
 
@@ -94,14 +100,16 @@ def warnings_in(log):
 
 
 def main(root=book.ROOT):
+    refuse_folder(root)
     with run_chapters.only_one(root):
         try:
             run_chapters.run(root)
             render(root)
-        except (run_chapters.Failure, KeyboardInterrupt) as failure:
-            sys.exit(f'\n{failure}' if failure.args else 'interrupted')
+        except run_chapters.Failure as failure:
+            sys.exit(f'\n{failure}')
     print(OUTPUT / 'index.html')
 
 
 if __name__ == '__main__':
+    ending.in_order()
     main()

@@ -7,6 +7,11 @@ NAME.txt: every package with version and hashes. What is pinned already stays
 unless an option says otherwise. Installs nothing.
 """
 
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
 import shutil
 import subprocess
 import sys
@@ -41,4 +46,5 @@ def main(*options):
 
 
 if __name__ == '__main__':
+    ending.in_order()
     main(*sys.argv[1:])

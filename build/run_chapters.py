@@ -9,6 +9,11 @@ over the stored outputs. d2lbook finds the notebooks newer than the chapters,
 and so only converts them.
 """
 
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
 import asyncio
 import hashlib
 import json
@@ -281,8 +286,10 @@ print(os.environ.get('OMP_NUM_THREADS', '1'))
 """
 
 
-def prepare(root, scratch, needed):
-    """Make the data, weights and caches needed; return how many cores."""
+def prepare(root, scratch, todo):
+    """Make the data, weights and caches for pages; return how many cores."""
+    find = Keys(root)
+    needed = sorted(set().union(*map(find.sources_of, todo.values())))
     if not (root / 'utils.py').exists():
         return os.cpu_count()
     environment = kernel_environment(root, scratch, '')
@@ -291,15 +298,15 @@ def prepare(root, scratch, needed):
     else:
         del environment['OMP_NUM_THREADS']
     command = [sys.executable, '-c', PREPARE, *needed]
-    done = subprocess.run(
-        command, env=environment, cwd=root, stdout=subprocess.PIPE, text=True
+    done = ending.run(
+        command, env=environment, cwd=root, stdout=subprocess.PIPE
     )
     if done.returncode:
         raise Failure('the data set or the backbone could not be made')
     return int(done.stdout.split()[-1])
 
 
-async def execute_all(root, todo, scratch):
+async def execute_all(root, todo, scratch, cores):
     """Execute the chapters in todo: {page: notebook}; return failures.
 
     MXNet spreads each operation over all threads it is given, so chapters
@@ -308,9 +315,6 @@ async def execute_all(root, todo, scratch):
     too, one after the other. They go in the order of the book: a later one
     may go on with what an earlier one saved.
     """
-    find = Keys(root)
-    needed = sorted(set().union(*map(find.sources_of, todo.values())))
-    cores = prepare(root, scratch, needed)
     alone = cores < 2 * THREADS_A_CHAPTER or shutil.which('nvidia-smi')
     workers = 1 if alone else min(cores // THREADS_A_CHAPTER, len(todo))
     environment = kernel_environment(root, scratch, max(1, cores // workers))
@@ -405,14 +409,17 @@ def run(root=book.ROOT, names=()):
         tempfile.TemporaryDirectory(prefix='book-') as scratch,
         asyncio.Runner(loop_factory=Loop) as runner,
     ):
-        failures = runner.run(execute_all(root, todo, Path(scratch)))
+        scratch = Path(scratch)
+        cores = prepare(root, scratch, todo)
+        failures = runner.run(execute_all(root, todo, scratch, cores))
     if failures:
         raise Failure('\n\n'.join(failures))
 
 
 if __name__ == '__main__':
+    ending.in_order()
     with only_one(book.ROOT):
         try:
             run(names=[Path(name).stem for name in sys.argv[1:]])
-        except (Failure, KeyboardInterrupt) as failure:
-            sys.exit(f'\n{failure}' if failure.args else 'interrupted')
+        except Failure as failure:
+            sys.exit(f'\n{failure}')

@@ -5,6 +5,11 @@ function, a class, or a value with a name) is copied, with its comments and
 the imports that it needs. `make html` runs this before the chapters.
 """
 
+import ending
+
+if __name__ == '__main__':
+    ending.at_once()
+
 import ast
 import re
 import subprocess
@@ -191,6 +196,7 @@ def save(root=book.ROOT):
 
 
 if __name__ == '__main__':
+    ending.in_order()
     try:
         if save():
             print(f'{TARGET} written')

@@ -14,16 +14,19 @@ sys.exit(not (
     and (sys.platform, platform.machine()) == ("linux", "x86_64")
     and struct.calcsize("P") == 8
 ))'
-[ "$1" = doctor ] && fits='import sys; sys.exit(sys.version_info < (3, 9))'
+[ "$*" = doctor ] && fits='import sys; sys.exit(sys.version_info < (3, 9))'
+# Ctrl-C waits until Python has started: build/ending.py then says one line.
+wait=
+env --block-signal=INT true 2>/dev/null && wait='env --block-signal=INT'
 for python in "$PYTHON" python3.11 python3 python \
     /usr/bin/python3.11 /usr/local/bin/python3.11 /usr/bin/python3; do
     if [ -n "$python" ] && "$python" -c "$fits" >/dev/null 2>&1; then
-        case $1 in
-        doctor) exec "$python" "$here/doctor.py" ;;
-        gpu-check) exec "$python" "$here/../tools/gpu_check.py" ;;
+        case $* in
+        doctor) exec $wait "$python" "$here/doctor.py" ;;
+        gpu-check) exec $wait "$python" "$here/../tools/gpu_check.py" ;;
         which) exec "$python" -c 'import sys
 print(".".join(map(str, sys.version_info[:3])), f"({sys.executable})")' ;;
-        *) exec "$python" "$here/environment.py" "$@" ;;
+        *) exec $wait "$python" "$here/environment.py" "$@" ;;
         esac
     fi
 done

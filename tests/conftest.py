@@ -12,11 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'build')]
 
+import ending
 import utils  # before MXNet: it sets the number of threads
 from support import label_file, photo_file, save_label
 
 import numpy as np
 from PIL import Image
+
+ending.in_order()  # if `make test` began this process
 
 # Reasons for which a test may be skipped where CI=true is set: what they
 # name is no part of the repository or of the machine. All others fail there.

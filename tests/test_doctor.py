@@ -493,7 +493,7 @@ def test_other_platforms(monkeypatch, system, processor, advice):
 
 
 # ---------------------------------------------------------------- The whole
-@pytest.mark.parametrize('name', ['doctor', 'environment'])
+@pytest.mark.parametrize('name', ['doctor', 'ending', 'environment'])
 def test_python_3_9_understands_it(root, name):
     text = (root / 'build' / f'{name}.py').read_text()
     ast.parse(text, feature_version=(3, 9))
@@ -503,6 +503,7 @@ def test_before_anything_is_installed(root, tmp_path, monkeypatch):
     """`make doctor` in a fresh checkout makes nothing."""
     checkout = tmp_path / 'a checkout'
     names = ['build/setup.sh', 'build/environment.py', 'build/doctor.py']
+    names += ['build/ending.py']
     names += [f'requirements/{box}.txt' for box in doctor.DISK]
     for name in ['Makefile', *names]:
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)

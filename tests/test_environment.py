@@ -18,7 +18,8 @@ NAMES = sorted(environment.FOLDERS)
 def checkout(tmp_path, root, monkeypatch):
     """Files enough to make an environment of nothing, quickly."""
     folder = tmp_path / 'a checkout'
-    for name in ('build/setup.sh', 'build/environment.py'):
+    for name in ('setup.sh', 'environment.py', 'ending.py'):
+        name = f'build/{name}'
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, target)

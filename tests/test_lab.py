@@ -186,7 +186,8 @@ def server(tiny):
         free.bind(('localhost', 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [*lab.command(tiny), f'--port={port}', '--no-browser'],
+        [sys.executable, '-m', 'jupyterlab', *lab.settings(tiny)]
+        + [f'--port={port}', '--no-browser'],
         env={
             **os.environ,
             'JUPYTER_TOKEN': TOKEN['token'],

@@ -13,15 +13,22 @@ find what it needs, MXNet must start with CUDA and cuDNN, and
 temporary folder, is seen by this check alone, and needs a C compiler.
 """
 
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == '__main__':
+    sys.path.insert(0, str(ROOT / 'build'))
+    import ending
+
+    ending.at_once()
+
 import json
 import os
 import re
 import shutil
-import sys
 import tempfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / 'build')]
 
 # Only these two: what is imported here must run before anything is installed.
@@ -266,8 +273,7 @@ def main():
         if all(runs is False for runs, _ in judged):
             raise Broken('no GPU here can run it')
         python = environment.ensure('gpu')
-        sys.stdout.flush()
-        os.execv(python, [str(python), __file__, 'gpus'])
+        ending.become(python, __file__, 'gpus')
     print(f'no GPU to use: {trouble}', flush=True)
     checked = []
 
@@ -282,6 +288,7 @@ def main():
 
 
 if __name__ == '__main__':
+    ending.in_order()
     try:
         if sys.argv[1:] == ['gpus']:
             check_gpus()

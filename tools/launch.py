@@ -39,6 +39,16 @@ The first task runs on the machine that the job's script runs on, which is
 what the first variable says. `--kill-on-bad-exit` ends all if one dies.
 """
 
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == '__main__':
+    sys.path.insert(0, str(ROOT / 'build'))
+    import ending
+
+    ending.at_once()
+
 import argparse
 import ctypes
 import os
@@ -46,12 +56,9 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 30  # seconds for scheduler and servers to end after the workers
 
 
@@ -213,15 +220,6 @@ def main(arguments=None):
     return run(*settings, choice.port)
 
 
-def stop(number, _):
-    """Leave through `finally` when somebody ends the launcher."""
-    sys.exit(128 + number)
-
-
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        code = main()
-    except KeyboardInterrupt:
-        code = 'launch: interrupted; all are ended'
-    sys.exit(code)
+    ending.in_order()
+    sys.exit(main())

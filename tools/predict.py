@@ -15,16 +15,23 @@ not say what their classes are called. By default it is the last file that
 the chapter on fully convolutional networks saved.
 """
 
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == '__main__':
+    sys.path.insert(0, str(ROOT / 'build'))
+    import ending
+
+    ending.at_once()
+
 import argparse
 import json
 import os
 import shutil
-import sys
 import tempfile
 import zipfile
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import segbook
@@ -251,4 +258,6 @@ def main(arguments=None):
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    ending.in_order()
+    message = main()
+    sys.exit(message and ending.plain(message))

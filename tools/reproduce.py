@@ -22,11 +22,18 @@ What cannot be measured gets no figures, but a sentence on what is missing. If
 that is everything, the command fails. On two cores a photo takes seconds.
 """
 
-import os
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+if __name__ == '__main__':
+    sys.path.insert(0, str(ROOT / 'build'))
+    import ending
+
+    ending.at_once()
+
+import os
+
 sys.path.insert(0, str(ROOT))
 
 import segbook
@@ -225,4 +232,5 @@ def head(metric):
 
 
 if __name__ == '__main__':
+    ending.in_order()
     sys.exit(main())

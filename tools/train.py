@@ -7,11 +7,19 @@ On several workers, see tools/launch.py. The data are those of the chapters
 (VOC_ROOT chooses); the environment variable BACKBONE chooses the weights.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == '__main__':
+    sys.path.insert(0, str(ROOT / 'build'))
+    import ending
+
+    ending.at_once()
+
+import argparse
+
+sys.path.insert(0, str(ROOT))
 
 import segbook
 import utils
@@ -72,4 +80,5 @@ def main():
 
 
 if __name__ == '__main__':
+    ending.in_order()
     main()

@@ -23,15 +23,22 @@ unpickled. A file that lacks an array, or has one too many or of another shape,
 is refused, each of them named, and then nothing is written.
 """
 
-import argparse
-import os
 import sys
-import tempfile
-import zipfile
-import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+if __name__ == '__main__':
+    sys.path.insert(0, str(ROOT / 'build'))
+    import ending
+
+    ending.at_once()
+
+import argparse
+import os
+import tempfile
+import zipfile
+import zlib
+
 sys.path.insert(0, str(ROOT))
 
 import utils  # noqa: F401  first: it sets MXNet's threads, and NumPy's ways
@@ -374,4 +381,5 @@ def main(arguments=None):
 
 
 if __name__ == '__main__':
+    ending.in_order()
     main()
