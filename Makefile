@@ -2,29 +2,37 @@
 # BOX=gpu uses the GPU environment, PYTHON=... a certain Python to start from,
 # TESTS=tests/test_data.py some of the tests (or options of pytest),
 # ARGS=--no-browser is for the lab, FORMAT=nbgrader for the class.
+#
+# A variable's value is data, a photo may be called $(shell …).jpg. Make would
+# expand what comes from its command line; here that is taken by the letter.
+# Recipes read variables as the shell's, "$$IMAGE", never as make's, $(IMAGE).
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
+	$(eval override export $(name) := $$(value $(name)))))
+MAKEOVERRIDES =# nor does a make that a recipe calls read them again
 BOX ?= cpu
-RUN = @build/setup.sh $(BOX)
+export BOX
+override RUN = @exec build/setup.sh "$$BOX"
 
 html: ## build the book into _build/html
 	$(RUN) build/make_html.py
 
 doctor: ## say what this machine can run, before anything is installed
-	@build/setup.sh doctor
+	@exec build/setup.sh doctor
 
 gpu-check: ## check the GPU environment, with a GPU or without (fetches 2 GB)
-	@build/setup.sh gpu-check
+	@exec build/setup.sh gpu-check
 
 test: ## run the tests
-	$(RUN) -m pytest $(TESTS)
+	$(RUN) build/words.py TESTS -m pytest
 
 test-mxnet2: ## run the tests of the code on MXNet 2
-	@build/setup.sh mxnet2 -m pytest $(TESTS)
+	@exec build/setup.sh mxnet2 build/words.py TESTS -m pytest
 
 lab: ## open chapters and exercises in JupyterLab
-	$(RUN) build/lab.py $(ARGS)
+	$(RUN) build/words.py ARGS build/lab.py
 
 predict: ## segment a photo: IMAGE=photo.jpg, perhaps CHECKPOINT=net.zip
-	$(RUN) tools/predict.py "$$IMAGE" "$$CHECKPOINT"
+	$(RUN) tools/predict.py -- "$$IMAGE" "$$CHECKPOINT"
 
 reproduce: ## print the FCN paper's figures beside those measured here
 	$(RUN) tools/reproduce.py
@@ -34,7 +42,7 @@ bench: ## measure the book against its peers (a quarter of an hour)
 	$(RUN) benchmarks/bench.py
 
 class: ## pack the students' notebooks into _build/class.zip
-	$(RUN) build/class_kit.py $(FORMAT)
+	$(RUN) build/class_kit.py "$$FORMAT"
 
 lint: ## check the style of all code, that of the chapters too
 	$(RUN) build/lint.py
@@ -43,6 +51,7 @@ pins: ## work out the exact packages anew (needs uv)
 	$(RUN) build/pins.py
 
 clean: ## remove what was built; keep environments, data and notebooks/
+	@test -f build/setup.sh # make -f elsewhere/Makefile clean: not from here
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: html doctor gpu-check test test-mxnet2 lab predict reproduce bench \

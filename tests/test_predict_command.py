@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 import zipfile
@@ -295,24 +294,56 @@ def test_errors_are_one_line(photo, checkpoint, capsys, tmp_path):
     assert not list(tmp_path.glob('*.png'))
 
 
-def test_as_a_command_of_its_own(photo, checkpoint, root, tmp_path):
-    """The recipe of the Makefile, with paths that hold spaces and quotes."""
-    recipe = subprocess.run(
-        ['make', '--no-print-directory', '--dry-run', 'predict', 'RUN='],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    done = subprocess.run(
-        ['sh', '-c', f'{shlex.quote(sys.executable)} {recipe}'],
-        cwd=root,
-        env={**os.environ, 'IMAGE': str(photo), 'CHECKPOINT': 'no such net'},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == ['there is no checkpoint no such net']
+NAMES = [
+    '$(shell touch HIT).jpg',
+    '-rf.jpg',
+    '--help',
+    'a\'b"c`touch HIT`.jpg',
+    'foto mit leer.jpg',
+    'line one\nline two.jpg',
+    '; touch HIT #.jpg',
+    'M\udcf6we.jpg',
+]
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_any_name_of_a_photo_and_a_net_will_do(
+    photo, checkpoint, tmp_path, monkeypatch, name
+):
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    command = ['--', name, f'{name}.net']
+    assert predict.main(command) == f'there is no photo {name}'
+    os.rename(photo, name)
+    assert predict.main(command) == f'there is no checkpoint {name}.net'
+    os.rename(checkpoint, f'{name}.net')
+    with open(os.devnull, 'w', errors='backslashreplace') as nowhere:
+        monkeypatch.setattr(sys, 'stdout', nowhere)
+        assert predict.main(command) is None
+    assert set(os.listdir()) == {name, f'{name}.net'}
+    stem = Path(name).stem
+    for made in (f'{stem}.png', f'{stem}-overlay.jpg'):
+        assert (tmp_path / made).is_file()
+
+
+def test_as_a_command_it_says_one_line(root, photo, tmp_path):
+    """What tests/test_make.py sees a recipe hand on."""
+    for image, net, line in (
+        (photo, 'no such net', 'there is no checkpoint no such net'),
+        ('a\nb.jpg', '', 'there is no photo a\\nb.jpg'),
+        ('\udcff.jpg', '', 'there is no photo \\udcff.jpg'),
+        ('', '', 'which photo? make predict IMAGE=photo.jpg'),
+    ):
+        command = [root / 'tools' / 'predict.py', '--', image, net]
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stdout) == (1, '')
+        assert done.stderr.splitlines() == [line]
 
 
 def test_the_class_table_of_a_file_is_plain_json(checkpoint):
