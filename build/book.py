@@ -4,10 +4,11 @@ d2lbook's own reader splits a page, so that everybody finds the same cells.
 """
 
 import os
-import tempfile
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+
+from whole import write_whole  # noqa: F401  for all who know the book
 
 with warnings.catch_warnings():  # notedown: pkg_resources is deprecated
     warnings.simplefilter('ignore', UserWarning)
@@ -78,20 +79,6 @@ def first_line(source):
     """Return the first line of a cell that says something."""
     lines = [line.strip() for line in source.splitlines()]
     return next((line for line in lines if line), '')
-
-
-def write_whole(path, text):
-    """Write a file that others see complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(prefix='.new-', dir=path.parent)
-    try:
-        with open(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except BaseException:
-        os.unlink(scratch)
-        raise
 
 
 @contextmanager

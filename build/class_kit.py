@@ -34,16 +34,15 @@ TOP = 'segmentation-class'
 # What a notebook needs beside itself, and what its first start needs.
 LIBRARY = (
     *('utils.py', 'parts/*.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
-    *('build/scenes.py', 'build/backbone.py', 'build/doctor.py'),
-    'build/ending.py',
+    *('build/scenes.py', 'build/backbone.py', 'build/ending.py'),
+    *('build/doctor.py', 'build/environment.py', 'build/whole.py'),
     *('tools/__init__.py', 'tools/predict.py', 'tools/weights.py'),
     *('build/static/*tconv*', 'build/static/bilinear.*'),
     *('build/static/compare.*', 'build/static/widget.*'),
 )
 START = (
-    *('build/setup.sh', 'build/environment.py', 'build/lab_settings.py'),
-    'build/lab/labconfig/*.json',
-    *('requirements/cpu.txt', 'requirements/gpu.txt'),
+    *('build/setup.sh', 'requirements/cpu.txt', 'requirements/gpu.txt'),
+    *('build/lab_settings.py', 'build/lab/labconfig/*.json'),
 )
 # Shorter lines and sentences stand in many programs and texts by chance, and
 # so do, without their spaces: heads of blocks, an argument on a line of its

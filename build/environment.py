@@ -13,7 +13,6 @@ if __name__ == '__main__':
     ending.at_once()
 
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -21,8 +20,9 @@ import shutil
 import subprocess
 import sys
 import venv
-from contextlib import contextmanager
 from pathlib import Path
+
+import whole
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {
@@ -75,19 +75,6 @@ def finished(folder, pins):
     )
 
 
-@contextmanager
-def lock(path):
-    """Let one process at a time make an environment.
-
-    pip inherits the lock: if this process is killed and pip lives on, the
-    next one waits for it.
-    """
-    with open(path, 'w') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        os.set_inheritable(file.fileno(), True)
-        yield
-
-
 def fail(folder, said):
     """End because a program failed; `said` is what it said of it."""
     full = os.strerror(errno.ENOSPC)
@@ -122,9 +109,7 @@ def make(folder, pins, works):
     if pins.stem != 'bench':  # which has no MXNet
         lend_libgomp(packages)
         works(python)
-    scratch = folder / f'{STAMP}.new'
-    scratch.write_text(stamp_for(folder, pins))
-    os.replace(scratch, folder / STAMP)
+    whole.write_whole(folder / STAMP, stamp_for(folder, pins))
 
 
 def lend_libgomp(packages):
@@ -172,7 +157,9 @@ def ensure(name, works=check):
                 f'{folder.name} is a link that leads to no environment of '
                 f'{pins.name}: remove the link'
             )
-        with lock(ROOT / f'{FOLDERS[name]}.lock'):
+        # pip holds the lock, too: one that outlives us is waited for.
+        lock = ROOT / f'{FOLDERS[name]}.lock'
+        with whole.only_one(lock, f'another `make` of {FOLDERS[name]}'):
             if not finished(folder, pins):
                 make(folder, pins, works)
     return python_of(folder)

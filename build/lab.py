@@ -14,13 +14,13 @@ import ending
 if __name__ == '__main__':
     ending.at_once()
 
-import hashlib
 import json
 import os
 import sys
 from pathlib import Path
 
 import book
+import copies
 import environment
 import exercises
 import reach
@@ -31,7 +31,6 @@ import nbformat
 from jupyterlab.labapp import LabApp
 
 NOTEBOOKS = 'notebooks'
-COPIES = '.copies.json'  # {file: hash of what we wrote}
 SETTINGS = Path(__file__).with_name('lab_settings.py')
 KERNEL = 'segmentation'
 METADATA = {
@@ -67,28 +66,16 @@ def student_notebook(root, page, found):
 
 def copy_notebooks(root):
     """Refresh notebooks/; return the copies that were left as they are."""
-    folder = root / NOTEBOOKS
-    folder.mkdir(exist_ok=True)
-    record = folder / COPIES
-    ours = json.loads(record.read_text()) if record.exists() else {}
-    found, kept = readable.targets(root), []
+    found, texts = readable.targets(root), {}
     makers = dict.fromkeys(book.chapters(root), notebook_of)
     makers |= dict.fromkeys(book.exercises(root), student_notebook)
     for page, make in makers.items():
         notebook = make(root, page, found)
         notebook.metadata = METADATA
-        target = folder / book.file_name(page)
         text = nbformat.writes(notebook) + '\n'
-        if target.exists() and hash_of(target.read_text()) not in (
-            ours.get(target.name),
-            hash_of(text),
-        ):
-            kept.append(target)
-            continue
-        book.write_whole(target, text)
-        ours[target.name] = hash_of(text)
-    book.write_whole(record, json.dumps(ours, indent=1) + '\n')
-    return kept
+        texts[book.file_name(page)] = text.encode()
+    folder = root / NOTEBOOKS
+    return [folder / name for name in copies.give(folder, texts)]
 
 
 def register_kernel(root, prefix=sys.prefix):
@@ -110,10 +97,6 @@ def register_kernel(root, prefix=sys.prefix):
     }
     folder = Path(prefix, 'share', 'jupyter', 'kernels', KERNEL)
     book.write_whole(folder / 'kernel.json', json.dumps(spec, indent=1) + '\n')
-
-
-def hash_of(text):
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def main(*options):

@@ -24,7 +24,6 @@ import sys
 import sysconfig
 import tempfile
 import time
-from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -33,6 +32,7 @@ import book
 import exercises
 import reach
 import save
+import whole
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
@@ -349,21 +349,9 @@ async def execute_all(root, todo, scratch, cores):
     return [str(result) for result in results if result]
 
 
-@contextmanager
 def only_one(root):
     """Wait until no other build works in this folder."""
-    import fcntl
-
-    lock = root / '_build' / '.lock'
-    lock.parent.mkdir(exist_ok=True)
-    with open(lock, 'w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print('another build is at work here: waiting for it', flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        os.set_inheritable(file.fileno(), True)
-        yield
+    return whole.only_one(root / '_build' / '.lock', 'another build')
 
 
 def plan(root, names=()):

@@ -1,5 +1,9 @@
 """What tests of several topics do: fake, wait, write labels, train a bit."""
 
+import itertools
+import signal
+import subprocess
+import sys
 import time
 
 import segbook
@@ -99,3 +103,46 @@ def difference(one, other):
     return max(
         float(abs(a - b).max()) for a, b in zip(one, other, strict=True)
     )
+# Forks for each number that it reads, and kills the child at that step.
+FORKS = """
+import os, signal, sys
+from pathlib import Path
+import copies, whole
+
+def count(event, arguments):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+for line in sys.stdin:
+    if not (child := os.fork()):
+        left = int(line)
+        sys.addaudithook(count)
+        exec(sys.argv[1])
+        os._exit(0)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+def killed_at_each_step(root, work):
+    """Do `work`, Python code, in processes that are killed; yield after.
+
+    A step is what Python tells audit hooks of: to open, rename, remove, ...
+    In the end the work is done by one that is not killed.
+    """
+    with subprocess.Popen(
+        [sys.executable, '-c', FORKS, work],
+        cwd=root / 'build',
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for step in itertools.count(1):
+            print(step, file=process.stdin, flush=True)
+            status = int(process.stdout.readline())
+            if status == 0:
+                process.stdin.close()
+                break
+            assert status == signal.SIGKILL
+            yield step

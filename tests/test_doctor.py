@@ -493,7 +493,9 @@ def test_other_platforms(monkeypatch, system, processor, advice):
 
 
 # ---------------------------------------------------------------- The whole
-@pytest.mark.parametrize('name', ['doctor', 'ending', 'environment'])
+@pytest.mark.parametrize(
+    'name', ['doctor', 'ending', 'environment', 'whole']
+)
 def test_python_3_9_understands_it(root, name):
     text = (root / 'build' / f'{name}.py').read_text()
     ast.parse(text, feature_version=(3, 9))
@@ -502,8 +504,9 @@ def test_python_3_9_understands_it(root, name):
 def test_before_anything_is_installed(root, tmp_path, monkeypatch):
     """`make doctor` in a fresh checkout makes nothing."""
     checkout = tmp_path / 'a checkout'
-    names = ['build/setup.sh', 'build/environment.py', 'build/doctor.py']
-    names += ['build/ending.py']
+    programs = 'setup.sh', 'environment.py', 'doctor.py'
+    programs += 'ending.py', 'whole.py'
+    names = [f'build/{name}' for name in programs]
     names += [f'requirements/{box}.txt' for box in doctor.DISK]
     for name in ['Makefile', *names]:
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)

@@ -18,11 +18,10 @@ NAMES = sorted(environment.FOLDERS)
 def checkout(tmp_path, root, monkeypatch):
     """Files enough to make an environment of nothing, quickly."""
     folder = tmp_path / 'a checkout'
-    for name in ('setup.sh', 'environment.py', 'ending.py'):
-        name = f'build/{name}'
-        target = folder / name
+    for name in ('setup.sh', 'environment.py', 'ending.py', 'whole.py'):
+        target = folder / 'build' / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / name, target)
+        shutil.copy(root / 'build' / name, target)
     (folder / 'requirements').mkdir()
     for name in NAMES:
         (folder / 'requirements' / f'{name}.txt').write_text('# nothing\n')

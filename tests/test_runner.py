@@ -331,6 +331,20 @@ def test_a_killed_build_leaves_nothing_behind(finished, tmp_path, monkeypatch):
     assert outputs(tiny, 'three') == ["'try_all_gpus'"]
 
 
+@pytest.mark.parametrize('script', ['run_chapters', 'make_html'])
+def test_ctrl_c_ends_a_build_in_one_line(finished, tmp_path, script):
+    change(finished, 'chapters/three.md', "'try", "0\n'try")
+    notes = tmp_path / 'notes'
+    process = start(finished, script, NOTES=str(notes), NAP='600')
+    wait_for(lambda: notes.exists() and notes.read_text().endswith('\n'))
+    process.send_signal(signal.SIGINT)
+    printed, complaint = process.communicate()
+    assert printed == 'chapters/three.md: running\n'
+    assert complaint == 'interrupted\n'
+    kernel = int(notes.read_text())
+    wait_for(lambda: not alive(kernel))
+
+
 def test_two_builds_at_once_run_each_chapter_once(finished, tmp_path):
     tiny = finished
     change(tiny, 'chapters/three.md', "'try", "0\n'try")

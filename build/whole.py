@@ -1,0 +1,137 @@
+"""What a command that is cut short leaves: all or nothing, and one line.
+
+What is made grows in a scratch folder beside its place, and takes that place
+in one step. Each process holds a lock on its own scratch as long as it lives;
+the next one there removes what a killed one left.
+
+Where this module is imported, a command that Ctrl-C or the disk ends says so
+in one line. Only Python's own library is used here.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import sys
+import uuid
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+SCRATCH = '.unfinished-'
+NAMES = {'ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EACCES', 'EPERM', 'EIO'}
+OF_THE_DISK = {getattr(errno, name) for name in NAMES}
+# Of Linux's renameat2: paths as they are, and both change places.
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+# ---------------------------------------------------------------- One line
+def say_why(kind, error, trace):
+    """Report what ended the program, in one line if it is no fault of ours."""
+    if issubclass(kind, KeyboardInterrupt):
+        print('interrupted', file=sys.stderr)
+    elif issubclass(kind, OSError) and error.errno in OF_THE_DISK:
+        where = Path(error.filename or '.').absolute()
+        place = next(path for path in (where, *where.parents) if path.exists())
+        free = shutil.disk_usage(place).free / 1e6
+        print(
+            f'{where}: {error.strerror}; {free:,.1f} MB are free there',
+            file=sys.stderr,
+        )
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = say_why
+
+
+# ---------------------------------------------------------- All or nothing
+@contextmanager
+def held(folder, how=fcntl.LOCK_EX):
+    """Hold the lock of a folder. With LOCK_NB, raises BlockingIOError."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, how)
+        yield
+    finally:
+        os.close(handle)
+
+
+def sweep(parent):
+    """Remove the scratch of killed processes from a folder."""
+    for folder in parent.glob(f'{SCRATCH}*'):
+        # Its maker is at work, or has just removed it, or is another user.
+        alive = BlockingIOError, FileNotFoundError, PermissionError
+        with suppress(*alive), held(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def scratch(parent):
+    """Give a new folder in `parent` to work in, and remove it in the end."""
+    folder = parent / f'{SCRATCH}{uuid.uuid4().hex}'
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            with held(parent):  # so nobody sweeps what is not held yet
+                sweep(parent)
+                folder.mkdir()
+                stack.enter_context(held(folder))
+            stack.callback(shutil.rmtree, folder)
+            yield folder
+    except OSError as error:
+        # A write does not say where, and nobody looks for scratch.
+        if not error.filename or str(folder) in str(error.filename):
+            error.filename = str(parent)
+        raise
+
+
+@contextmanager
+def new(target):
+    """Give a path beside `target`: what is made there becomes target."""
+    with scratch(target.parent) as folder:
+        yield folder / target.name
+        put(folder / target.name, target)
+
+
+def put(made, target):
+    """Let a finished file or folder, in scratch, take the place of target."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not (made.is_dir() and target.exists()):
+        os.replace(made, target)
+    elif not exchange(made, target):  # as on NFS: two steps
+        os.rename(target, made.with_name(f'{made.name} before'))
+        os.rename(made, target)
+
+
+def exchange(one, other):
+    """Let two paths change places in one step; return whether it was done."""
+    rename = getattr(ctypes.CDLL(None), 'renameat2', None)
+    paths = AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other)
+    return bool(rename) and rename(*paths, RENAME_EXCHANGE) == 0
+
+
+def write_whole(path, content):
+    """Write a file, text (as UTF-8) or bytes, complete or not at all."""
+    data = content.encode() if isinstance(content, str) else content
+    with new(path) as part:
+        part.write_bytes(data)
+
+
+# ------------------------------------------------------------ One at a time
+@contextmanager
+def only_one(path, what):
+    """Wait until no other process works under this lock file, then work.
+
+    Programs started meanwhile inherit the lock: while one of them outlives
+    us, the next process waits for it. `what`: says who is waited for.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f'{what} is at work here: waiting for it', flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        os.set_inheritable(file.fileno(), True)
+        yield
