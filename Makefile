@@ -41,7 +41,7 @@ bench: ## measure the book against its peers (a quarter of an hour)
 	@build/setup.sh bench
 	$(RUN) benchmarks/bench.py
 
-class: ## pack the students' notebooks into _build/class.zip
+class: ## pack the students' notebooks into _build/class.zip, or fill course/
 	$(RUN) build/class_kit.py "$$FORMAT"
 
 lint: ## check the style of all code, that of the chapters too
@@ -50,7 +50,7 @@ lint: ## check the style of all code, that of the chapters too
 pins: ## work out the exact packages anew (needs uv)
 	$(RUN) build/pins.py
 
-clean: ## remove what was built; keep environments, data and notebooks/
+clean: ## remove what was built; keep environments, data, notebooks/, course/
 	@test -f build/setup.sh # make -f elsewhere/Makefile clean: not from here
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 

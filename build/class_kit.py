@@ -3,9 +3,9 @@
 Usage: python build/class_kit.py [nbgrader]
 
 Makes _build/class.zip: the notebooks of chapters and exercises and all that
-they need; its README says how to start. With `nbgrader` it makes
-_build/nbgrader instead, a course for that program, with the solutions in
-its `source` folder.
+they need; its README says how to start. With `nbgrader` it brings course/ up
+to date instead, a course for that program, with the solutions in its `source`
+folder. Whatever you, your students and nbgrader put there stays.
 """
 
 import ending
@@ -13,15 +13,16 @@ import ending
 if __name__ == '__main__':
     ending.at_once()
 
+import io
 import json
 import re
-import shutil
 import sys
 import textwrap
 import zipfile
 from pathlib import Path
 
 import book
+import copies
 import exercises
 import readable
 
@@ -29,7 +30,7 @@ import nbformat
 from nbformat.v4 import new_code_cell
 
 KIT = Path('_build/class.zip')
-COURSE = Path('_build/nbgrader')
+COURSE = Path('course')  # people work there: not in _build
 TOP = 'segmentation-class'
 # What a notebook needs beside itself, and what its first start needs.
 LIBRARY = (
@@ -65,7 +66,7 @@ def files_of(root, patterns):
     found = {}
     for pattern in patterns:
         paths = sorted(path for path in root.glob(pattern) if path.is_file())
-        if not paths:
+        if not paths and pattern != 'parts/*.py':  # utils.py may have none
             raise FileNotFoundError(f'nothing is called {pattern}')
         for path in paths:
             found[path.relative_to(root).as_posix()] = path.read_bytes()
@@ -99,16 +100,15 @@ def kit_files(root):
 
 def write_zip(path, files):
     """Write a zip file: the same files, the same bytes, on any day."""
-    path.parent.mkdir(exist_ok=True)
-    scratch = path.with_suffix('.new')
-    with zipfile.ZipFile(scratch, 'w', zipfile.ZIP_DEFLATED) as archive:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(files.items()):
             entry = zipfile.ZipInfo(f'{TOP}/{name}', (2000, 1, 1, 0, 0, 0))
             mode = 0o755 if name.endswith('.sh') else 0o644
             entry.external_attr = (0o100000 | mode) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
-    scratch.replace(path)
+    book.write_whole(path, packed.getvalue())
 
 
 # ---------------------------------------------------------------- No leaks
@@ -185,7 +185,6 @@ def make_kit(root=book.ROOT):
     if found := leaks(secrets(root), files):
         raise Leak('\n'.join(found))
     write_zip(root / KIT, files)
-    return root / KIT
 
 
 # ---------------------------------------------------------------- nbgrader
@@ -213,6 +212,11 @@ COURSE_README = """\
 and so on, in this folder, with nbgrader 0.9.6. The points: 1 for an easy
 exercise, 2 for a medium, 3 for a hard one. Open exercises wait for your own
 marks; their solutions say what to look for.
+
+When the book has changed, `make class FORMAT=nbgrader` renews this page,
+`nbgrader_config.py` and the book's folders in `source/`. It touches nothing
+else, and of these nothing that you changed: it says what it kept. Students get
+the new version after `nbgrader generate_assignment --force transposed-conv`.
 
 The kernels need the packages that README.md of the class's kit names. All
 notebooks share the data set in `data/`, made on first use; for students on
@@ -300,31 +304,52 @@ def assignment(root, page):
     return source.made_of(cells)
 
 
-def make_course(root=book.ROOT):
-    """Write _build/nbgrader, a course folder."""
-    folder = root / COURSE
-    shutil.rmtree(folder, ignore_errors=True)
-    book.write_whole(folder / 'nbgrader_config.py', CONFIG)
-    book.write_whole(folder / 'README.md', COURSE_README)
-    library = files_of(root, LIBRARY)
-    found = readable.targets(root)
+def course_files(root):
+    """Return what the book gives to the course, as `copies.give` takes it."""
+    found, library = readable.targets(root), files_of(root, LIBRARY)
+    files = {
+        'nbgrader_config.py': CONFIG.encode(),
+        'README.md': COURSE_README.encode(),
+    }
     for page in book.exercises(root):
-        place = folder / 'source' / page.stem
-        for name, data in library.items():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_bytes(data)
         notebook = finished(root, page, assignment(root, page), found)
-        (place / f'{page.stem}.ipynb').write_bytes(notebook)
-    return folder
+        files[f'source/{page.stem}'] = library | {
+            f'{page.stem}.ipynb': notebook
+        }
+    return files
+
+
+def make_course(root=book.ROOT):
+    """Bring the course up to date; return what the teacher changed in it."""
+    return copies.give(root / COURSE, course_files(root))
+
+
+def main(kind):
+    """Make what is asked for, and say where it is."""
+    if kind not in ('zip', 'nbgrader'):
+        sys.exit(f'FORMAT={kind} is unknown: it is zip or nbgrader')
+    if kind == 'zip':
+        make_kit()
+        print(KIT)
+        return
+    old = Path('_build/nbgrader')
+    if (book.ROOT / old).exists() and not (book.ROOT / COURSE).exists():
+        sys.exit(
+            f"{old} is an earlier version's course, which `make clean` "
+            f'removes: `mv {old} {COURSE}` keeps all work in it. Move it or '
+            'delete it, then start again'
+        )
+    for name in make_course():
+        print(
+            f'{COURSE}/{name} has changes of yours and is kept; move it away '
+            "to get the book's"
+        )
+    print(COURSE)
 
 
 if __name__ == '__main__':
     ending.in_order()
-    makers = {'': make_kit, 'zip': make_kit, 'nbgrader': make_course}
-    kind = ''.join(sys.argv[1:])
-    if kind not in makers:
-        sys.exit(f'FORMAT={kind} is unknown: it is zip or nbgrader')
     try:
-        print(makers[kind]().relative_to(book.ROOT))
+        main(' '.join(sys.argv[1:]) or 'zip')
     except (Leak, exercises.Broken) as error:
         sys.exit(str(error))

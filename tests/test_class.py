@@ -4,6 +4,8 @@ import ast
 import asyncio
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import book
 import class_kit
+import copies
 import exercises
 import run_chapters
 import utils
@@ -135,7 +138,24 @@ def test_its_start_finds_what_it_needs(kit):
         settings = next(x for x in said if x.startswith('--config='))
         assert (kit / settings.removeprefix('--config=')).is_file()
         assert (kit / 'requirements' / f'{box}.txt').is_file()
-    assert (kit / said[0]).is_file()
+    # And the first of them finds what it imports.
+    done = subprocess.run(
+        [sys.executable, kit / said[0]], capture_output=True, text=True
+    )
+    assert done.stderr.startswith('Make a virtual environment')
+
+
+@pytest.mark.parametrize('rooms', [[], ['parts/__init__.py', 'parts/a.py']])
+def test_the_rooms_of_utils_come_along_if_there_are_any(tmp_path, rooms):
+    patterns = class_kit.LIBRARY + class_kit.START
+    others = [p.replace('*', 'x') for p in patterns if 'parts/' not in p]
+    for name in [*others, *rooms]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert set(class_kit.files_of(tmp_path, patterns)) == {*others, *rooms}
+    (tmp_path / 'utils.py').unlink()
+    with pytest.raises(FileNotFoundError, match='utils.py'):
+        class_kit.files_of(tmp_path, patterns)
 
 
 WHERE = 'import utils, segbook, checks\nprint(utils.__file__, utils.DATA)\n'
@@ -179,6 +199,162 @@ def test_unanswered_notebooks_run_from_top_to_bottom(kit, name):
         assert verdict.startswith('Not answered yet. Expected is '), source
     places = notebook.cells[-1].outputs[0].text
     assert places.count(str(kit)) == 3
+
+
+# -------------------------------------------------------------- Cut short
+# `make class`, with another place for what it makes, and other ways to end.
+COMMAND = """
+import os, resource, signal, sys
+from pathlib import Path
+import class_kit, whole
+class_kit.KIT, class_kit.COURSE = Path(sys.argv[1]), Path(sys.argv[2])
+{before}
+class_kit.main(sys.argv[3])
+"""
+FULL = 'resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))'
+# When the second assignment would take its place.
+KILLED = """
+replaced, put = [], whole.put
+def dies(made, target):
+    replaced.extend([target] * (target.parent.name == 'source'))
+    if len(replaced) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    put(made, target)
+whole.put = dies
+"""
+
+
+def make_class(root, folder, kind, before=''):
+    """Start `make class FORMAT=kind` for class.zip and course in a folder."""
+    places = folder / 'class.zip', folder / 'course'
+    return subprocess.Popen(
+        [sys.executable, '-c', COMMAND.format(before=before), *places, kind],
+        env={**os.environ, 'PYTHONPATH': str(root / 'build')},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+STUDENTS = {
+    'submitted/ada/data/data.ipynb': 'a long night',
+    'autograded/ada/data/data.ipynb': 'marked',
+    'feedback/ada/data/data.html': 'well done',
+    'release/data/data.ipynb': 'handed out',
+    'source/my-own/my-own.ipynb': 'of the teacher',
+    'gradebook.db': 'all marks',
+}
+
+
+def course_at_work(root, folder):
+    """Make a course of an earlier book, where people have worked since."""
+    files = class_kit.course_files(root)
+    for name, content in files.items():
+        if isinstance(content, dict):
+            files[name] = content | {'utils.py': b'# earlier'}
+    assert copies.give(folder, files) == []
+    for name, text in STUDENTS.items():
+        book.write_whole(folder / name, text)
+
+
+def students_work(folder):
+    return {name: (folder / name).read_text() for name in STUDENTS}
+
+
+def library_of(folder):
+    """Return {assignment: its utils.py}."""
+    return {
+        path.parent.name: path.read_text()
+        for path in folder.glob('source/*/utils.py')
+    }
+
+
+def test_a_course_is_renewed_and_no_work_is_lost(
+    root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(class_kit, 'COURSE', tmp_path)
+    course_at_work(root, tmp_path)
+    settings = tmp_path / 'nbgrader_config.py'
+    settings.write_text(f'{class_kit.CONFIG}\n# mine\n')
+    (tmp_path / 'source/fcn/hints.txt').write_text('mine')
+    class_kit.main('nbgrader')
+    assert students_work(tmp_path) == STUDENTS
+    assert settings.read_text().endswith('# mine\n')
+    new = (root / 'utils.py').read_text()
+    assert library_of(tmp_path) == (
+        {name: new for name in NAMES} | {'fcn': '# earlier'}
+    )
+    advice = "is kept; move it away to get the book's"
+    assert capsys.readouterr().out.splitlines() == [
+        f'{settings} has changes of yours and {advice}',
+        f'{tmp_path}/source/fcn has changes of yours and {advice}',
+        str(tmp_path),
+    ]
+
+
+def test_a_killed_command_loses_no_work_and_the_next_ends_it(root, tmp_path):
+    course = tmp_path / 'course'
+    course_at_work(root, course)
+    process = make_class(root, tmp_path, 'nbgrader', KILLED)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert students_work(course) == STUDENTS
+    new = (root / 'utils.py').read_text()
+    # Each assignment is the old or the new one; there are some of both.
+    assert set(library_of(course)) == set(NAMES)
+    assert set(library_of(course).values()) == {'# earlier', new}
+    process = make_class(root, tmp_path, 'nbgrader')
+    assert process.communicate() == (f'{course}\n', '')
+    assert students_work(course) == STUDENTS
+    assert library_of(course) == dict.fromkeys(NAMES, new)
+    assert not list(tmp_path.rglob('.unfinished-*'))
+
+
+def test_on_a_full_disk_all_is_as_before(root, tmp_path):
+    course = tmp_path / 'course'
+    course_at_work(root, course)
+    (tmp_path / 'class.zip').write_text('old')
+    for kind, place in (('zip', tmp_path), ('nbgrader', course)):
+        process = make_class(root, tmp_path, kind, FULL)
+        printed, complaint = process.communicate()
+        assert printed == '' and process.returncode == 1
+        (line,) = complaint.splitlines()
+        assert line.startswith(f'{place}: ') and 'MB are free' in line
+    assert (tmp_path / 'class.zip').read_text() == 'old'
+    assert students_work(course) == STUDENTS
+    assert library_of(course) == dict.fromkeys(NAMES, '# earlier')
+    assert not list(tmp_path.rglob('.unfinished-*'))
+
+
+def test_two_at_once_make_one_whole_file(root, tmp_path):
+    processes = [make_class(root, tmp_path, 'zip') for _ in range(2)]
+    for process in processes:
+        assert process.communicate() == (f'{tmp_path}/class.zip\n', '')
+    with zipfile.ZipFile(tmp_path / 'class.zip') as archive:
+        assert archive.testzip() is None
+    assert [path.name for path in tmp_path.iterdir()] == ['class.zip']
+
+
+def test_make_clean_leaves_the_course_alone(root, tmp_path):
+    shutil.copy(root / 'Makefile', tmp_path)
+    for name in (class_kit.COURSE / 'gradebook.db', class_kit.KIT):
+        book.write_whole(tmp_path / name, '')
+    subprocess.run(['make', 'clean'], cwd=tmp_path, check=True)
+    assert (tmp_path / class_kit.COURSE / 'gradebook.db').exists()
+    assert not (tmp_path / class_kit.KIT).exists()
+    ignored = (root / '.gitignore').read_text().splitlines()
+    assert f'/{class_kit.COURSE}/' in ignored
+
+
+def test_the_course_of_an_earlier_version_is_not_forgotten(
+    tmp_path, monkeypatch
+):
+    """It lay where `make clean` removes it."""
+    monkeypatch.setattr(class_kit.book, 'ROOT', tmp_path)
+    book.write_whole(tmp_path / '_build/nbgrader/gradebook.db', 'all marks')
+    with pytest.raises(SystemExit, match='mv _build/nbgrader course'):
+        class_kit.main('nbgrader')
+    assert not (tmp_path / class_kit.COURSE).exists()
 
 
 # ------------------------------------------------------------------ nbgrader
@@ -296,6 +472,23 @@ def test_nbgrader_marks_a_right_and_a_wrong_submission(course, root):
             assert by_hand == {e.check() for e in found if e.open}
         assignment = book_of_grades.find_assignment(GRADED)
         assert assignment.max_score == sum(e.points for e in found)
+    # As the course's README says of a book that has changed.
+    nbgrader(course, 'generate_assignment', '--force', GRADED)
+    with Gradebook(f'sqlite:///{course}/gradebook.db') as book_of_grades:
+        handed_in = book_of_grades.find_submission(GRADED, 'ada')
+        assert handed_in.score == sum(points)
+
+
+def test_a_machine_is_described_in_an_assignment(course):
+    """Where `utils.doctor()` has the files of the assignment alone."""
+    done = subprocess.run(
+        [sys.executable, 'build/doctor.py'],
+        cwd=course / 'release' / GRADED,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == '' and done.returncode == 0
+    assert 'System ' in done.stdout
 
 
 def test_the_source_of_the_course_says_why(course, root):

@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 
 import book
-import class_kit
 import exercises
 import lab
 import run_chapters
@@ -321,6 +320,5 @@ def test_cells_are_short(root, page):
         assert max(map(len, lines)) <= 79
 
 
-def test_points_in_the_kit_s_course_follow_the_difficulty():
+def test_points_follow_the_difficulty():
     assert exercises.POINTS == {'easy': 1, 'medium': 2, 'hard': 3}
-    assert class_kit.COURSE.name == 'nbgrader'
