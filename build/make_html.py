@@ -18,6 +18,7 @@ from pathlib import Path
 
 import book
 import run_chapters
+import whole
 from environment import refuse_folder
 
 import pypandoc
@@ -44,7 +45,7 @@ def inputs(root):
     parts = [
         (path.relative_to(root).as_posix(), path.read_bytes().hex())
         for path in sorted(paths)
-        if path.is_file()
+        if path.is_file() and whole.SCRATCH not in str(path)
     ]
     return run_chapters.digest(run_chapters.packages(), parts)
 

@@ -15,6 +15,7 @@ import make_html
 import readable
 import run_chapters
 import save
+import whole
 from support import wait_for
 
 import nbformat
@@ -329,6 +330,14 @@ def test_a_killed_build_leaves_nothing_behind(finished, tmp_path, monkeypatch):
     run_chapters.run(tiny)
     assert outdated(tiny) == []
     assert outputs(tiny, 'three') == ["'try_all_gpus'"]
+
+
+def test_what_a_killed_build_left_half_written_is_no_input(finished):
+    before = make_html.inputs(finished)
+    left = finished / '_build/eval/chapters' / f'{whole.SCRATCH}1/one.ipynb'
+    left.parent.mkdir()
+    left.write_text('half a noteb')
+    assert make_html.inputs(finished) == before
 
 
 @pytest.mark.parametrize('script', ['run_chapters', 'make_html'])
