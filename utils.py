@@ -4,6 +4,7 @@ Nothing here is taught line by line; what a chapter teaches stands in the
 chapter. Where what lives:
 
 start        what MXNet needs before it is imported; the seed
+whole        files that are there complete or not at all
 images       photos and labels as arrays and files; the ids of a split
 nets         the blocks and parameters of a net; scores with classes last
 canvas       how a drawing gets under a cell

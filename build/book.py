@@ -4,17 +4,20 @@ d2lbook's own reader splits a page, so that everybody finds the same cells.
 """
 
 import os
+import sys
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
-from whole import write_whole  # noqa: F401  for all who know the book
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+
+from parts.whole import write_whole  # noqa: F401  for all who know the book
 
 with warnings.catch_warnings():  # notedown: pkg_resources is deprecated
     warnings.simplefilter('ignore', UserWarning)
     from d2lbook import notebook
 
-ROOT = Path(__file__).resolve().parent.parent
 EXECUTED = '_build/eval'  # where d2lbook looks for executed notebooks
 # What a kernel is started with. It has threads, each with a heap of its own,
 # before a cell imports utils, which asks for one: glibc reads this earlier.

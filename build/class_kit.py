@@ -36,7 +36,7 @@ TOP = 'segmentation-class'
 LIBRARY = (
     *('utils.py', 'parts/*.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
     *('build/scenes.py', 'build/backbone.py', 'build/ending.py'),
-    *('build/doctor.py', 'build/environment.py', 'build/whole.py'),
+    *('build/doctor.py', 'build/environment.py'),
     *('tools/__init__.py', 'tools/predict.py', 'tools/weights.py'),
     *('build/static/*tconv*', 'build/static/bilinear.*'),
     *('build/static/compare.*', 'build/static/widget.*'),

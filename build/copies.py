@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 
-import whole
+from parts import whole
 
 RECORD = '.copies.json'  # {name: hashes of what we may have written there}
 DEBRIS = {'__pycache__', '.ipynb_checkpoints'}  # of Python and Jupyter

@@ -22,9 +22,11 @@ import sys
 import venv
 from pathlib import Path
 
-import whole
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))
+
+from parts import whole
+
 FOLDERS = {
     'cpu': '.venv',
     'gpu': '.venv-gpu',

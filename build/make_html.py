@@ -18,8 +18,8 @@ from pathlib import Path
 
 import book
 import run_chapters
-import whole
 from environment import refuse_folder
+from parts import whole
 
 import pypandoc
 

@@ -32,7 +32,7 @@ import book
 import exercises
 import reach
 import save
-import whole
+from parts import whole
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpec

@@ -6,7 +6,7 @@ A room imports only from rooms on floors below its own:
 3  sources own_data prediction workers memory report controls
 2  devices batches metric pictures precision checkpoints labelme
 1  images nets canvas
-0  start
+0  start whole
 
 A room that imports MXNet imports `parts.start` before. A name without an
 underscore is for other rooms. tests/test_rooms.py checks all of this.

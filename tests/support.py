@@ -1,6 +1,7 @@
 """What tests of several topics do: fake, wait, write labels, train a bit."""
 
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -103,11 +104,14 @@ def difference(one, other):
     return max(
         float(abs(a - b).max()) for a, b in zip(one, other, strict=True)
     )
+
+
 # Forks for each number that it reads, and kills the child at that step.
 FORKS = """
 import os, signal, sys
 from pathlib import Path
-import copies, whole
+import copies
+from parts import whole
 
 def count(event, arguments):
     global left
@@ -134,6 +138,7 @@ def killed_at_each_step(root, work):
     with subprocess.Popen(
         [sys.executable, '-c', FORKS, work],
         cwd=root / 'build',
+        env={**os.environ, 'PYTHONPATH': str(root)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import copies
-import whole
+from parts import whole
 from support import killed_at_each_step
 
 import pytest
@@ -160,7 +160,7 @@ def test_killed_at_any_step_a_new_folder_is_complete_or_absent(root, tmp_path):
         if folder.exists():
             assert in_it(folder, NEW) == list(NEW)
             shutil.rmtree(folder)
-        whole.sweep(tmp_path)
+        whole._sweep(tmp_path)
     assert done == {False, True}
     assert in_it(folder, NEW) == list(NEW)
     assert not list(tmp_path.rglob('.unfinished-*'))

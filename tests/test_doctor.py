@@ -494,10 +494,11 @@ def test_other_platforms(monkeypatch, system, processor, advice):
 
 # ---------------------------------------------------------------- The whole
 @pytest.mark.parametrize(
-    'name', ['doctor', 'ending', 'environment', 'whole']
+    'name',
+    ['build/doctor', 'build/ending', 'build/environment', 'parts/whole'],
 )
 def test_python_3_9_understands_it(root, name):
-    text = (root / 'build' / f'{name}.py').read_text()
+    text = (root / f'{name}.py').read_text()
     ast.parse(text, feature_version=(3, 9))
 
 
@@ -505,8 +506,8 @@ def test_before_anything_is_installed(root, tmp_path, monkeypatch):
     """`make doctor` in a fresh checkout makes nothing."""
     checkout = tmp_path / 'a checkout'
     programs = 'setup.sh', 'environment.py', 'doctor.py'
-    programs += 'ending.py', 'whole.py'
-    names = [f'build/{name}' for name in programs]
+    names = [f'build/{name}' for name in (*programs, 'ending.py')]
+    names += ['parts/__init__.py', 'parts/whole.py']
     names += [f'requirements/{box}.txt' for box in doctor.DISK]
     for name in ['Makefile', *names]:
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)

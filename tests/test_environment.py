@@ -18,10 +18,11 @@ NAMES = sorted(environment.FOLDERS)
 def checkout(tmp_path, root, monkeypatch):
     """Files enough to make an environment of nothing, quickly."""
     folder = tmp_path / 'a checkout'
-    for name in ('setup.sh', 'environment.py', 'ending.py', 'whole.py'):
-        target = folder / 'build' / name
+    names = [f'build/{x}' for x in ('setup.sh', 'environment.py', 'ending.py')]
+    for name in [*names, 'parts/__init__.py', 'parts/whole.py']:
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(root / 'build' / name, target)
+        shutil.copy(root / name, target)
     (folder / 'requirements').mkdir()
     for name in NAMES:
         (folder / 'requirements' / f'{name}.txt').write_text('# nothing\n')
@@ -114,9 +115,10 @@ def test_ci_fails_if_a_test_is_skipped(root, tmp_path, reason, passes):
         f'import pytest\n@pytest.mark.skip(reason={reason!r})\n'
         'def test_it(): pass\ndef test_that(): pass\n'
     )
+    paths = os.pathsep.join(map(str, (root, root / 'build')))
     done = subprocess.run(
         [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider'],
-        env={**os.environ, 'CI': 'true', 'PYTHONPATH': str(root)},
+        env={**os.environ, 'CI': 'true', 'PYTHONPATH': paths},
         cwd=tmp_path,
         capture_output=True,
         text=True,

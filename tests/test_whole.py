@@ -1,4 +1,4 @@
-"""All or nothing, and one line: of commands that are cut short."""
+"""All or nothing: what commands that are cut short leave."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-import whole
+from parts import whole
 from support import killed_at_each_step
 
 import pytest
@@ -16,7 +16,7 @@ def start(root, code, *arguments, **options):
     """Start Python code that can import what is in build/."""
     return subprocess.Popen(
         [sys.executable, '-c', code, *map(str, arguments)],
-        env={**os.environ, 'PYTHONPATH': str(root / 'build')},
+        env={**os.environ, 'PYTHONPATH': f'{root}:{root / "build"}'},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -69,7 +69,7 @@ def test_killed_at_any_step_a_file_is_the_old_or_the_new(root, tmp_path):
     for _ in killed_at_each_step(root, work):
         seen.append(path.read_text())
         path.write_text('old')
-        whole.sweep(tmp_path)
+        whole._sweep(tmp_path)
         assert names_in(tmp_path) == ['file']
     assert set(seen) == {'old', 'new'}
     assert path.read_text() == 'new' and names_in(tmp_path) == ['file']
@@ -101,7 +101,7 @@ def test_a_folder_is_replaced_where_two_cannot_change_places(
     tmp_path, monkeypatch
 ):
     """As on NFS."""
-    monkeypatch.setattr(whole, 'exchange', lambda one, other: False)
+    monkeypatch.setattr(whole, '_exchange', lambda one, other: False)
     for name in 'ab':
         with whole.new(tmp_path / 'folder') as folder:
             folder.mkdir()
@@ -111,7 +111,9 @@ def test_a_folder_is_replaced_where_two_cannot_change_places(
 
 
 WAITS = """
-import sys, whole
+import ending, sys
+from parts import whole
+ending.at_once(); ending.in_order()
 from pathlib import Path
 with whole.new(Path(sys.argv[1])) as part:
     part.write_text('late')
@@ -138,7 +140,8 @@ def test_what_a_killed_one_left_is_swept_and_nothing_of_the_living(
 
 
 MANY = """
-import sys, whole
+import sys
+from parts import whole
 from pathlib import Path
 for _ in range(100):
     whole.write_whole(Path(sys.argv[1]), sys.argv[2] * 100_000)
@@ -158,7 +161,8 @@ def test_many_at_once_never_show_half_a_file(root, tmp_path):
 
 # ------------------------------------------------------------ One at a time
 ALONE = """
-import sys, whole
+import sys
+from parts import whole
 from pathlib import Path
 with whole.only_one(Path(sys.argv[1]), 'another'):
     print('at work', flush=True)
@@ -180,13 +184,17 @@ def test_the_second_waits_and_says_so(root, tmp_path):
 
 # ---------------------------------------------------------------- One line
 LIMITED = """
-import resource, sys, whole
+import ending, resource, sys
+from parts import whole
+ending.at_once(); ending.in_order()
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 whole.write_whole(Path(sys.argv[1]), 'new' * 1000)
 """
 FULL = """
-import os, sys, whole
+import ending, sys
+from parts import whole
+ending.at_once(); ending.in_order()
 from pathlib import Path
 with whole.new(Path(sys.argv[1])) as part, open('/dev/full', 'w') as file:
     file.write('new')
@@ -204,50 +212,10 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     process = start(root, code, path)
     _, complaint = process.communicate()
     (line,) = complaint.splitlines()
-    assert line.startswith(f'{tmp_path}: {os.strerror(error)}; ')
-    assert line.endswith(' MB are free there')
+    assert line.startswith(f'{os.strerror(error)}: {tmp_path}; ')
+    assert line.endswith(f' MB are free in {tmp_path}')
     assert process.returncode == 1
     assert path.read_text() == 'old' and names_in(tmp_path) == ['file']
-
-
-def test_what_is_free_is_said_in_megabytes(tmp_path, monkeypatch, capsys):
-    usage = type('Usage', (), {'free': 1_234_567_890})
-    monkeypatch.setattr(whole.shutil, 'disk_usage', lambda path: usage)
-    path = tmp_path / 'not there' / 'file'
-    error = OSError(errno.ENOSPC, 'No space', str(path))
-    whole.say_why(OSError, error, None)
-    line = f'{path}: No space; 1,234.6 MB are free there\n'
-    assert capsys.readouterr().err == line
-
-
-def test_a_fault_of_ours_keeps_its_traceback(root):
-    process = start(root, 'import whole\nopen("no such file")')
-    _, complaint = process.communicate()
-    assert complaint.startswith('Traceback')
-    assert 'FileNotFoundError' in complaint
-
-
-# The first of the slow imports waits until Ctrl-C comes.
-SLOW = "print('importing', flush=True)\nimport time\ntime.sleep(600)\n"
-
-
-@pytest.mark.parametrize(
-    'name', 'class_kit lab lint make_html run_chapters save'.split()
-)
-def test_ctrl_c_is_one_line_even_while_packages_load(root, tmp_path, name):
-    (tmp_path / 'd2lbook.py').write_text(SLOW)
-    process = subprocess.Popen(
-        [sys.executable, root / 'build' / f'{name}.py'],
-        env={**os.environ, 'PYTHONPATH': str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout.readline() == 'importing\n'
-    process.send_signal(signal.SIGINT)
-    assert process.communicate() == ('', 'interrupted\n')
-    # As the shell expects of a program that Ctrl-C ended.
-    assert process.returncode == -signal.SIGINT
 
 
 def test_ctrl_c_while_writing_leaves_nothing(root, tmp_path):

@@ -1,53 +1,27 @@
-"""What a command that is cut short leaves: all or nothing, and one line.
+"""Files and folders that are there complete or not at all.
 
 What is made grows in a scratch folder beside its place, and takes that place
 in one step. Each process holds a lock on its own scratch as long as it lives;
-the next one there removes what a killed one left.
-
-Where this module is imported, a command that Ctrl-C or the disk ends says so
-in one line. Only Python's own library is used here.
+the next one there removes what a killed one left. Only Python's own library is
+used here, and nothing that 3.9 lacks: commands need it before anything is
+installed.
 """
 
 import ctypes
-import errno
 import fcntl
 import os
 import shutil
-import sys
 import uuid
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 SCRATCH = '.unfinished-'
-NAMES = {'ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EACCES', 'EPERM', 'EIO'}
-OF_THE_DISK = {getattr(errno, name) for name in NAMES}
 # Of Linux's renameat2: paths as they are, and both change places.
-AT_FDCWD, RENAME_EXCHANGE = -100, 2
-
-
-# ---------------------------------------------------------------- One line
-def say_why(kind, error, trace):
-    """Report what ended the program, in one line if it is no fault of ours."""
-    if issubclass(kind, KeyboardInterrupt):
-        print('interrupted', file=sys.stderr)
-    elif issubclass(kind, OSError) and error.errno in OF_THE_DISK:
-        where = Path(error.filename or '.').absolute()
-        place = next(path for path in (where, *where.parents) if path.exists())
-        free = shutil.disk_usage(place).free / 1e6
-        print(
-            f'{where}: {error.strerror}; {free:,.1f} MB are free there',
-            file=sys.stderr,
-        )
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
-sys.excepthook = say_why
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 # ---------------------------------------------------------- All or nothing
 @contextmanager
-def held(folder, how=fcntl.LOCK_EX):
+def _held(folder, how=fcntl.LOCK_EX):
     """Hold the lock of a folder. With LOCK_NB, raises BlockingIOError."""
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -57,12 +31,12 @@ def held(folder, how=fcntl.LOCK_EX):
         os.close(handle)
 
 
-def sweep(parent):
+def _sweep(parent):
     """Remove the scratch of killed processes from a folder."""
     for folder in parent.glob(f'{SCRATCH}*'):
         # Its maker is at work, or has just removed it, or is another user.
         alive = BlockingIOError, FileNotFoundError, PermissionError
-        with suppress(*alive), held(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with suppress(*alive), _held(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
             shutil.rmtree(folder)
 
 
@@ -73,10 +47,10 @@ def scratch(parent):
     try:
         parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            with held(parent):  # so nobody sweeps what is not held yet
-                sweep(parent)
+            with _held(parent):  # so nobody sweeps what is not held yet
+                _sweep(parent)
                 folder.mkdir()
-                stack.enter_context(held(folder))
+                stack.enter_context(_held(folder))
             stack.callback(shutil.rmtree, folder)
             yield folder
     except OSError as error:
@@ -99,16 +73,16 @@ def put(made, target):
     target.parent.mkdir(parents=True, exist_ok=True)
     if not (made.is_dir() and target.exists()):
         os.replace(made, target)
-    elif not exchange(made, target):  # as on NFS: two steps
+    elif not _exchange(made, target):  # as on NFS: two steps
         os.rename(target, made.with_name(f'{made.name} before'))
         os.rename(made, target)
 
 
-def exchange(one, other):
+def _exchange(one, other):
     """Let two paths change places in one step; return whether it was done."""
     rename = getattr(ctypes.CDLL(None), 'renameat2', None)
-    paths = AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other)
-    return bool(rename) and rename(*paths, RENAME_EXCHANGE) == 0
+    paths = _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other)
+    return bool(rename) and rename(*paths, _RENAME_EXCHANGE) == 0
 
 
 def write_whole(path, content):
