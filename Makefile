@@ -50,9 +50,12 @@ lint: ## check the style of all code, that of the chapters too
 pins: ## work out the exact packages anew (needs uv)
 	$(RUN) build/pins.py
 
+audit: ## ask for known vulnerabilities of all pinned packages
+	@exec build/setup.sh audit build/audit.py
+
 clean: ## remove what was built; keep environments, data, notebooks/, course/
 	@test -f build/setup.sh # make -f elsewhere/Makefile clean: not from here
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: html doctor gpu-check test test-mxnet2 lab predict reproduce bench \
-	class lint pins clean
+	class lint pins audit clean

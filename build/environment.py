@@ -1,6 +1,6 @@
 """Make a virtual environment of the book's pinned packages, once.
 
-Usage: python build/environment.py cpu|gpu|mxnet2|bench [COMMAND ...]
+Usage: python build/environment.py cpu|gpu|mxnet2|bench|audit [COMMAND ...]
 
 Only Python's own library is used here. A stamp in the environment says which
 pins it holds; it is written last, so that an installation cut short counts
@@ -32,6 +32,7 @@ FOLDERS = {
     'gpu': '.venv-gpu',
     'mxnet2': '.venv-mxnet2',
     'bench': '.venv-bench',  # PyTorch, for `make bench`
+    'audit': '.venv-audit',
 }
 STAMP = 'book-pins.txt'
 LONG = 90  # bytes: /.venv-mxnet2/bin/python3.11 and #! make the system's 127
@@ -108,7 +109,7 @@ def make(folder, pins, works):
     (packages / 'the-book.pth').write_text(f'{ROOT}\n')
     for pandoc in packages.glob('pypandoc/files/pandoc'):  # d2lbook calls it
         (folder / 'bin' / 'pandoc').symlink_to(pandoc)
-    if pins.stem != 'bench':  # which has no MXNet
+    if pins.stem not in ('bench', 'audit'):  # which have no MXNet
         lend_libgomp(packages)
         works(python)
     whole.write_whole(folder / STAMP, stamp_for(folder, pins))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Usage: build/setup.sh cpu|gpu|mxnet2|bench [COMMAND ...]
+# Usage: build/setup.sh cpu|gpu|mxnet2|bench|audit [COMMAND ...]
 # Makes an environment if it is not there yet, then runs `python COMMAND` in it.
 #        build/setup.sh doctor|which|gpu-check
 # Says what this machine can run; says which Python would be taken; tries the
