@@ -159,7 +159,10 @@ def become(python, *command):
     if file.is_file() and 'ending.at_once()' in file.read_text('utf-8'):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     sys.stdout.flush()
-    os.execv(python, [str(python), *command])
+    try:
+        os.execv(python, [str(python), *command])
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def run(command, **options):

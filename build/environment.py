@@ -43,10 +43,11 @@ def refuse_folder(folder):
 
     PATH and PYTHONPATH end a name at a colon. The first line of a script that
     pip installs names its Python, but as a text for the shell, in quotes, if
-    there is a space in it, and without if it is long.
+    there is a space in it, and without if it is long. ruff takes a folder for
+    a pattern.
     """
     text = str(folder)
-    strange = set(':"$`\\') & set(text)
+    strange = set(':"$`\\[]{}*?') & set(text)
     strange |= {letter for letter in text if not letter.isprintable()}
     if ' ' not in text and len(os.fsencode(text)) > LONG:
         strange |= set(re.findall(r'[^\w./+@=,-]', text))

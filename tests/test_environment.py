@@ -115,10 +115,10 @@ def test_ci_fails_if_a_test_is_skipped(root, tmp_path, reason, passes):
         f'import pytest\n@pytest.mark.skip(reason={reason!r})\n'
         'def test_it(): pass\ndef test_that(): pass\n'
     )
-    paths = os.pathsep.join(map(str, (root, root / 'build')))
+    modules = os.pathsep.join([str(root), str(root / 'build')])
     done = subprocess.run(
         [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider'],
-        env={**os.environ, 'CI': 'true', 'PYTHONPATH': paths},
+        env={**os.environ, 'CI': 'true', 'PYTHONPATH': modules},
         cwd=tmp_path,
         capture_output=True,
         text=True,

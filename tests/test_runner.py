@@ -15,7 +15,7 @@ import make_html
 import readable
 import run_chapters
 import save
-import whole
+from parts import whole
 from support import wait_for
 
 import nbformat

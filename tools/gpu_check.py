@@ -17,10 +17,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-if __name__ == '__main__':
-    sys.path.insert(0, str(ROOT / 'build'))
-    import ending
+sys.path[:0] = [str(ROOT), str(ROOT / 'build')]
 
+import ending
+
+if __name__ == '__main__':
     ending.at_once()
 
 import json
@@ -29,9 +30,7 @@ import re
 import shutil
 import tempfile
 
-sys.path[:0] = [str(ROOT), str(ROOT / 'build')]
-
-# Only these two: what is imported here must run before anything is installed.
+# Only these: what is imported here must run before anything is installed.
 import doctor
 import environment
 
