@@ -206,7 +206,9 @@ def test_unanswered_notebooks_run_from_top_to_bottom(kit, name):
 COMMAND = """
 import os, resource, signal, sys
 from pathlib import Path
-import class_kit, whole
+import class_kit, ending
+from parts import whole
+ending.at_once(); ending.in_order()
 class_kit.KIT, class_kit.COURSE = Path(sys.argv[1]), Path(sys.argv[2])
 {before}
 class_kit.main(sys.argv[3])
