@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -321,7 +322,8 @@ def test_on_a_full_disk_all_is_as_before(root, tmp_path):
         printed, complaint = process.communicate()
         assert printed == '' and process.returncode == 1
         (line,) = complaint.splitlines()
-        assert line.startswith(f'{place}: ') and 'MB are free' in line
+        assert line.startswith(f'{os.strerror(errno.EFBIG)}: {place}; ')
+        assert line.endswith(f' MB are free in {place}')
     assert (tmp_path / 'class.zip').read_text() == 'old'
     assert students_work(course) == STUDENTS
     assert library_of(course) == dict.fromkeys(NAMES, '# earlier')
