@@ -214,7 +214,7 @@ class_kit.KIT, class_kit.COURSE = Path(sys.argv[1]), Path(sys.argv[2])
 {before}
 class_kit.main(sys.argv[3])
 """
-FULL = 'resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))'
+FULL = 'resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))'
 # When the second assignment would take its place.
 KILLED = """
 replaced, put = [], whole.put
@@ -341,7 +341,8 @@ def test_two_at_once_make_one_whole_file(root, tmp_path):
 
 def test_make_clean_leaves_the_course_alone(root, tmp_path):
     shutil.copy(root / 'Makefile', tmp_path)
-    for name in (class_kit.COURSE / 'gradebook.db', class_kit.KIT):
+    names = class_kit.COURSE / 'gradebook.db', class_kit.KIT, 'build/setup.sh'
+    for name in names:
         book.write_whole(tmp_path / name, '')
     subprocess.run(['make', 'clean'], cwd=tmp_path, check=True)
     assert (tmp_path / class_kit.COURSE / 'gradebook.db').exists()
