@@ -38,8 +38,7 @@ LIBRARY = (
     *('build/scenes.py', 'build/backbone.py', 'build/ending.py'),
     *('build/doctor.py', 'build/environment.py'),
     *('tools/__init__.py', 'tools/predict.py', 'tools/weights.py'),
-    *('build/static/*tconv*', 'build/static/bilinear.*'),
-    *('build/static/compare.*', 'build/static/widget.*'),
+    'build/widgets/**/*',
 )
 START = (
     *('build/setup.sh', 'requirements/cpu.txt', 'requirements/gpu.txt'),

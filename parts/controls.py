@@ -123,30 +123,30 @@ def show_widget(name, **data):
 
     # A copy of the book's code may lie in a folder inside the book's.
     for folder in (HERE, *HERE.parents):
-        static = folder / 'build' / 'static'
-        if (static / f'{name}.js').exists():
+        widgets = folder / 'build' / 'widgets'
+        if (widgets / name / 'main.js').exists():
             break
     else:
-        raise FileNotFoundError(f'no widget build/static/{name}.js')
+        raise FileNotFoundError(f'no widget build/widgets/{name}')
     if name == 'compare':
         data = _compare_data(**data)
-    parts = {
-        kind: '\n'.join(
-            path.read_text(encoding='utf-8').strip()
-            for path in (static / f'{stem}.{kind}' for stem in stems)
-            if path.exists()
+    style, script = (
+        '\n'.join(
+            path.read_text(encoding='utf-8')
+            for place in (widgets, widgets / name)
+            for path in sorted(place.glob(pattern))
         )
-        for kind, stems in {
-            'css': ('widget', name),
-            'js': ('widget', f'{name}-math', name),
-        }.items()
-    }
+        for pattern in ('*.css', '*.js')
+    )
     options = html.escape(json.dumps(data))
+    # The scripts share one function: they see one another's names, and the
+    # page does not.
     display(
         HTML(
             f'<div data-widget="{name}" data-options="{options}"></div>\n'
-            f'<style>\n{parts["css"]}\n</style>\n'
-            f'<script>\n{parts["js"]}\n</script>'
+            f'<style>\n{style}</style>\n'
+            f"<script>\n(() => {{\n'use strict';\n{script}"
+            f"mount('{name}', make);\n}})();\n</script>"
         )
     )
 

@@ -49,6 +49,7 @@ NEEDS = {
     'test_rooms.py': 'd2lbook',
     'test_runner.py': 'd2lbook',
     'test_weights_mat.py': 'scipy',
+    'test_widgets.py': 'playwright',
 }
 collect_ignore = []
 if ON_MXNET2:

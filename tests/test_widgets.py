@@ -1,0 +1,80 @@
+"""The files of the widgets, and how they become one script."""
+
+import re
+from pathlib import Path
+
+from browser import open_browser
+from test_explorer import PAGE, SCENES, widget
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = [p for p in sorted(ROOT.glob('build/widgets/*')) if p.is_dir()]
+LONGEST = 500  # lines
+
+
+def test_no_script_or_style_is_long():
+    paths = [*ROOT.glob('build/static/**/*'), *ROOT.glob('build/widgets/**/*')]
+    lines = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines())
+        for path in paths
+        if path.is_file()
+    }
+    assert len(lines) > 20
+    assert {name: n for name, n in lines.items() if n > LONGEST} == {}
+
+
+@pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
+def folder(request):
+    return request.param
+
+
+@pytest.fixture
+def html(folder):
+    """What stands below a cell that shows the widget of the folder."""
+    data = SCENES if folder.name == 'compare' else {}
+    return widget(folder.name, **data)
+
+
+def test_every_file_is_in_the_output_once(folder, html):
+    shared = [p for p in folder.parent.iterdir() if p.is_file()]
+    files = [*shared, *folder.iterdir()]
+    times = {path.name: html.count(path.read_text()) for path in files}
+    assert times == {path.name: 1 for path in files}
+
+
+def test_files_of_one_function_declare_different_names(html):
+    """Of two functions of one name, JavaScript silently keeps the last."""
+    script = html.partition('<script>')[2]
+    declared = re.findall(
+        r'^(?:async )?(?:function|class|const|let) (\w+)', script, re.M
+    )
+    assert len(declared) > 10
+    assert sorted(declared) == sorted(set(declared))
+
+
+def test_the_explorer_may_begin_hidden(tmp_path):
+    """In a tab that is shown later it draws itself then, and moves."""
+    tab = f'<div id="tab" hidden>{widget("tconv")}</div>'
+    path = tmp_path / 'page.html'
+    path.write_text(PAGE.replace('WIDGETS', tab), encoding='utf-8')
+    errors = []
+    with open_browser() as browser:
+        page = browser.new_page(reduced_motion='reduce')
+        page.on('pageerror', lambda error: errors.append(str(error)))
+        page.goto(path.as_uri())
+        page.wait_for_timeout(200)  # some frames, in which nothing is drawn
+        page.evaluate("document.getElementById('tab').hidden = false")
+        output = page.get_by_label('Output cells')
+        output.focus()
+        page.keyboard.press('ArrowDown')
+        page.wait_for_function(
+            'canvas => canvas.width > 100',
+            arg=output.locator('canvas').element_handle(),
+        )
+        cell = page.evaluate("""() => {
+            const place = document.querySelector('[data-widget=tconv]');
+            return place.explorer.glides.cell.at;
+        }""")
+    assert errors == []
+    assert cell[:2] == [0, 0] and cell[2] == cell[3] > 10
