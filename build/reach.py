@@ -2,8 +2,9 @@
 
 From the names in its cells the way leads through utils.py, parts/, segbook.py,
 checks/ and tools/, as their imports say, from definition to definition. What
-a module does besides when it is imported counts for all that import it. Only
-what code means counts: no comments, no docstrings. Nothing is run.
+a module does besides when it is imported counts for all that import it; a
+widget counts with its files, for they are in the output. Only what code means
+counts: no comments, no docstrings. Nothing is run.
 """
 
 import ast
@@ -82,6 +83,11 @@ class Book:
             name = '.'.join(path.relative_to(root).with_suffix('').parts)
             tree = parsed(path.read_text(encoding='utf-8'))
             self.modules[name.removesuffix('.__init__')] = Module(tree)
+        self.widgets = {'': ''}  # that of all stands in the folder itself
+        for path in sorted(root.glob('build/widgets/**/*.*')):
+            name = path.relative_to(root / 'build' / 'widgets').parent.name
+            text = self.widgets.get(name, '') + path.read_text('utf-8')
+            self.widgets[name] = text
 
     def reached_by(self, cells):
         """Return {dotted name: meaning} of all that a page's cells reach.
@@ -105,7 +111,12 @@ class Book:
             if place not in found:
                 found[place], more = self._at(*place)
                 waiting |= more
-        return {f'{m}.{n}': text for (m, n), text in found.items() if text}
+        reached = {f'{m}.{n}': text for (m, n), text in found.items() if text}
+        if 'parts.controls.show_widget' in reached:
+            named = {getattr(node, 'value', '') for node in ast.walk(page)}
+            for name in self.widgets.keys() & {'', *named}:
+                reached[f'widget {name}'] = self.widgets[name]
+        return reached
 
     @functools.cache  # noqa: B019  one book a process
     def _at(self, name, what):

@@ -24,6 +24,7 @@ def cells(root):
 def copy(tmp_path_factory, root):
     """The book's code, to be changed."""
     folder = tmp_path_factory.mktemp('copy')
+    shutil.copytree(root / 'build' / 'widgets', folder / 'build' / 'widgets')
     for path in sorted(p for glob in reach.MODULES for p in root.glob(glob)):
         (folder / path.relative_to(root)).parent.mkdir(exist_ok=True)
         shutil.copy(path, folder / path.relative_to(root))
@@ -116,6 +117,13 @@ def test_a_check_concerns_its_exercises(concerned):
 def test_a_command_concerns_the_chapter_that_runs_it(concerned):
     change = 'tools/launch.py', 'def roles(', 'def roles(more, '
     assert concerned(*change) == {'chapters/scaling'}
+
+
+def test_a_widget_concerns_those_who_show_it(concerned, that_say):
+    change = 'build/widgets/tconv/transport.js', 'class Transport', 'class T'
+    assert concerned(*change) == that_say("'tconv'")
+    change = 'build/widgets/widget.css', "What the book's widgets", 'What they'
+    assert concerned(*change) == that_say('show_widget')
 
 
 @pytest.mark.parametrize(
