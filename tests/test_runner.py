@@ -93,7 +93,8 @@ def write_tiny(folder, root):
         root / 'build',
         folder / 'build',
         ignore=shutil.ignore_patterns(
-            *('static', '__pyc*', 'book_pages.py', 'scenes.py', 'backbone.py')
+            *('static', 'widgets', '__pyc*'),
+            *('book_pages.py', 'scenes.py', 'backbone.py'),
         ),
     )
 

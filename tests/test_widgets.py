@@ -53,28 +53,55 @@ def test_files_of_one_function_declare_different_names(html):
     assert sorted(declared) == sorted(set(declared))
 
 
-def test_the_explorer_may_begin_hidden(tmp_path):
-    """In a tab that is shown later it draws itself then, and moves."""
-    tab = f'<div id="tab" hidden>{widget("tconv")}</div>'
-    path = tmp_path / 'page.html'
-    path.write_text(PAGE.replace('WIDGETS', tab), encoding='utf-8')
+@pytest.fixture
+def open_page(tmp_path):
+    """A function that opens a page; a script error fails the test."""
     errors = []
-    with open_browser() as browser:
-        page = browser.new_page(reduced_motion='reduce')
+
+    def open_it(body, **options):
+        path = tmp_path / 'page.html'
+        path.write_text(PAGE.replace('WIDGETS', body), encoding='utf-8')
+        page = browser.new_page(**options)
         page.on('pageerror', lambda error: errors.append(str(error)))
         page.goto(path.as_uri())
-        page.wait_for_timeout(200)  # some frames, in which nothing is drawn
-        page.evaluate("document.getElementById('tab').hidden = false")
-        output = page.get_by_label('Output cells')
-        output.focus()
-        page.keyboard.press('ArrowDown')
-        page.wait_for_function(
-            'canvas => canvas.width > 100',
-            arg=output.locator('canvas').element_handle(),
-        )
-        cell = page.evaluate("""() => {
-            const place = document.querySelector('[data-widget=tconv]');
-            return place.explorer.glides.cell.at;
-        }""")
+        return page
+
+    with open_browser() as browser:
+        yield open_it
     assert errors == []
+
+
+EXPLORER = "const e = document.querySelector('[data-widget=tconv]').explorer;"
+
+
+def test_the_explorer_may_begin_hidden(open_page):
+    """In a tab that is shown later it draws itself then, and moves."""
+    tab = f'<div id="tab" hidden>{widget("tconv")}</div>'
+    page = open_page(tab, reduced_motion='reduce')
+    page.wait_for_timeout(200)  # some frames, in which nothing is drawn
+    page.evaluate("document.getElementById('tab').hidden = false")
+    output = page.get_by_label('Output cells')
+    output.focus()
+    page.keyboard.press('ArrowDown')
+    page.wait_for_function(
+        'canvas => canvas.width > 100',
+        arg=output.locator('canvas').element_handle(),
+    )
+    cell = page.evaluate(f'() => {{ {EXPLORER} return e.glides.cell.at; }}')
     assert cell[:2] == [0, 0] and cell[2] == cell[3] > 10
+
+
+def test_what_glides_is_drawn_where_it_stops(open_page):
+    """Once all rests, drawing it again changes nothing."""
+    page = open_page(widget('tconv', state='h=3&w=3&k=3&s=1'))
+    page.get_by_label('Output cells').focus()
+    for key in ('Home', 'ArrowDown', 'ArrowRight', 'ArrowRight'):
+        page.keyboard.press(key)
+    pictures = """() => {
+        EXPLORER
+        return e.awake ? null
+            : e.views.map(view => view.board.canvas.toDataURL());
+    }""".replace('EXPLORER', EXPLORER)
+    resting = page.wait_for_function(pictures).json_value()
+    page.evaluate(f'() => {{ {EXPLORER} e.highlight(); }}')
+    assert page.wait_for_function(pictures).json_value() == resting

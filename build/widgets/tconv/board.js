@@ -14,7 +14,7 @@ class Glide {
     if (!this.at || jump) this.at = rect.slice();
   }
 
-  /** One frame of `ms`; true while it still moves. */
+  /** One frame of `ms`; true if it moved, so must be drawn. */
   move(ms) {
     if (!this.at) return false;
     const t = 1 - Math.exp(-ms / 45);
@@ -25,7 +25,7 @@ class Glide {
       this.at[n] += gap * t;
     }
     if (far < 0.3) this.at = this.to.slice();
-    return far >= 0.3;
+    return far > 0;
   }
 }
 
