@@ -8,6 +8,7 @@ whole        files that are there complete or not at all
 images       photos and labels as arrays and files; the ids of a split
 nets         the blocks and parameters of a net; scores with classes last
 canvas       how a drawing gets under a cell
+stored       zip files, JSON and arrays that may come from anywhere
 devices      the GPUs that work, or the CPU; the doctor
 batches      a data set in batches; photos as a net takes them
 metric       the confusion matrix and its four figures
@@ -194,9 +195,10 @@ def train(
     `mean_iu`.
 
     Raises FloatingPointError if the loss is not finite (the checkpoint of
-    the epoch before stays), ValueError if the checkpoint is damaged or of a
-    run with other settings, MemoryError, with a batch that fits, if the
-    device's memory does not suffice.
+    the epoch before stays), ValueError naming the checkpoint if it is
+    damaged, of a run with other settings or of an older version of this
+    book, MemoryError, with a batch that fits, if the device's memory does
+    not suffice.
     """
     devices = devices or try_all_gpus()
     optimizer_params = {'learning_rate': 1e-3} | (optimizer_params or {})
@@ -236,6 +238,11 @@ def train(
             stored = load_checkpoint(
                 checkpoint, net, trainer, devices, settings
             )
+            if history.keys() - stored.keys():
+                raise ValueError(
+                    f'{checkpoint} is of a run without val_data: it has no '
+                    + ', '.join(history.keys() - stored.keys())
+                )
             history = {name: stored[name] for name in history}
         speaks = first and not quiet
         with Report(history, num_epochs, len(batches), speaks) as report:

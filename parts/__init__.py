@@ -5,7 +5,7 @@ A room imports only from rooms on floors below its own:
 4  (utils.py: the trainer)
 3  sources own_data prediction workers memory report controls
 2  devices batches metric pictures precision checkpoints labelme
-1  images nets canvas
+1  images nets canvas stored
 0  start whole
 
 A room that imports MXNet imports `parts.start` before. A name without an

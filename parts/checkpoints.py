@@ -1,15 +1,32 @@
-"""Nets and trainings as files, each complete or not at all."""
+"""Nets and trainings as files, each complete or not at all.
+
+Nothing in such a file is ever run: it holds arrays and JSON.
+"""
 
 import json
+import math
 import os
+import re
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
 import parts.start  # noqa: F401  first: before MXNet
-from parts.images import VOID
+from parts.images import VOID, host
+from parts.stored import (
+    naming,
+    open_arrays,
+    open_member,
+    open_zip,
+    read_json,
+    read_member,
+    unfolds_to,
+)
 
 import mxnet as mx
+import numpy as onp
+from mxnet import np
 
 
 def save_net(path, net, table):
@@ -18,26 +35,158 @@ def save_net(path, net, table):
     A zip file, complete or not at all: `parameters`, which is what
     `net.load_parameters` reads, and `classes.json`. `table`: a class table.
     `make predict` reads it, and `tools.predict.load_net` in Python.
+
+    Raises ValueError if no file can hold the table: 1 to 255 classes.
     """
+    classes = table_to_json(table)
+    table_arguments(classes)
     files = {'parameters': net.save_parameters}
-    _write_zip(path, files, {'classes.json': table_to_json(table)})
+    _write_zip(path, files, {'classes.json': classes})
 
 
 def table_to_json(table):
     """The arguments that make a class table, as JSON has them."""
     return {
-        'names': table.names,
+        'names': list(table.names),
         'colors': table.colormap[: len(table.names)].tolist(),
         'void': table.void,
         'void_color': table.colormap[VOID].tolist(),
     }
 
 
+def table_arguments(stored):
+    """Check what `table_to_json` returned; return a class table's arguments.
+
+    Raises ValueError for other entries, types, counts and ranges.
+    """
+
+    def is_byte(value):
+        return type(value) is int and 0 <= value <= 255
+
+    def is_color(value):
+        return (
+            isinstance(value, list)
+            and len(value) == 3
+            and all(map(is_byte, value))
+        )
+
+    def is_name(value):  # without control characters and halves of pairs
+        return isinstance(value, str) and re.fullmatch(
+            '[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}', value
+        )
+
+    entries = {'names', 'colors', 'void', 'void_color'}
+    if not isinstance(stored, dict) or set(stored) != entries:
+        there = ', '.join(stored) if isinstance(stored, dict) else 'none'
+        raise ValueError(f'the entries of its classes are {there[:200]}')
+    names, colors = stored['names'], stored['colors']
+    if not isinstance(names, list) or not all(map(is_name, names)):
+        raise ValueError('the names of its classes are no list of names')
+    if not 1 <= len(names) <= VOID:
+        raise ValueError(f'it names {len(names)} classes; 1 to {VOID} can be')
+    if (
+        not isinstance(colors, list)
+        or len(colors) != len(names)
+        or not all(map(is_color, [*colors, stored['void_color']]))
+    ):
+        raise ValueError(
+            'its colours are not three numbers from 0 to 255 for each class'
+        )
+    if not is_byte(stored['void']):
+        raise ValueError('its index of void is no number from 0 to 255')
+    return stored
+
+
+# -------------------------------------------------------------- parameters
+
+
+def fill(net, stored, devices):
+    """Give a net what `net.save_parameters` wrote, on a list of devices.
+
+    `stored`: {name: array in a file}. Unlike `net.load_parameters`, this reads
+    the files of both MXNets, and those of a net that is a single layer.
+
+    Raises ValueError, and then nothing is changed, if names, shapes or types
+    are not the net's.
+    """
+    named = net._collect_params_with_prefix()
+    there = {named[name] for name in stored if name in named}  # some share
+    missing = [name for name in named if named[name] not in there]
+    unknown = [name for name in stored if name not in named]
+    if missing or unknown:
+        raise ValueError(
+            f'it has no {missing[0]}' if missing else f'it has {unknown[0]}'
+        )
+    for name, array in stored.items():
+        wanted = named[name].shape
+        if wanted is not None and (
+            len(wanted) != len(array.shape)
+            or any(
+                ours not in (-1, n)
+                for ours, n in zip(wanted, array.shape, strict=True)
+            )
+        ):
+            raise ValueError(
+                f'its {name} has shape {array.shape}, not {wanted}'
+            )
+        if array.dtype != named[name].dtype or not array.nbytes:
+            raise ValueError(
+                f'its {name} holds {array.nbytes} bytes of {array.dtype}'
+            )
+    for name, array in stored.items():
+        values = np.array(array.read(), dtype=array.dtype)
+        named[name]._load_init(values, list(devices))
+
+
+def check_fit(net, devices):
+    """Show a net a photo: some layers take arrays of any length.
+
+    Raises ValueError if its arrays do not fit together.
+    """
+    photo = np.zeros((1, 3, 32, 32), ctx=list(devices)[0])
+    try:
+        net(photo).wait_to_read()
+    except mx.base.MXNetError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise ValueError(f'its arrays do not fit together: {last}') from error
+
+
+# --------------------------------------------------------------- trainings
+
+
 def save_checkpoint(path, net, trainer, settings, history):
-    """Write parameters, optimizer and history as one file, all or nothing."""
-    files = {'parameters': net.save_parameters, 'trainer': trainer.save_states}
-    run = {'settings': settings, 'history': history}
+    """Write parameters, optimizer and history as one file, all or nothing.
+
+    A zip file: `parameters`; `states`, the optimizer's arrays as a .npz file;
+    `run.json`: settings, history, and the optimizer's numbers.
+    """
+    numbers, arrays = _optimizer_state(net, trainer)
+    files = {
+        'parameters': net.save_parameters,
+        'states': lambda file: _write_arrays(file, arrays),
+    }
+    run = {
+        'settings': {name: _text(value) for name, value in settings.items()},
+        'history': {
+            name: [None if math.isnan(value) else value for value in values]
+            for name, values in history.items()
+        },
+        'optimizer': numbers,
+    }
     _write_zip(path, files, {'run.json': run})
+
+
+def _text(value):
+    """A setting as it is compared: equal if it means the same."""
+    return json.dumps(value, sort_keys=True, default=repr)
+
+
+def _write_arrays(path, arrays):
+    """Write a .npz file, one array after the other."""
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, array in arrays.items():
+            with archive.open(f'{name}.npy', 'w', force_zip64=True) as member:
+                onp.lib.format.write_array(member, host(array))
 
 
 def _write_zip(path, files, objects):
@@ -53,34 +202,231 @@ def _write_zip(path, files, objects):
                 save(f'{folder}/{name}')
                 archive.write(f'{folder}/{name}', name)
             for name, value in objects.items():
-                archive.writestr(name, json.dumps(value))
+                text = json.dumps(value, allow_nan=False)
+                archive.writestr(name, text)
         os.replace(f'{folder}/whole', path)
 
 
+def unpack(archive, names, folder):
+    """Write members of an open zip file into a folder."""
+    for name in names:
+        limit = unfolds_to(archive.filename)
+        with (
+            open_member(archive, name, limit) as member,
+            open(Path(folder, name), 'wb') as file,
+        ):
+            shutil.copyfileobj(member, file)
+
+
 def load_checkpoint(path, net, trainer, devices, settings):
-    """Restore net and trainer and return the history."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                run = json.loads(archive.read('run.json'))
-                for name in ('parameters', 'trainer'):
-                    archive.extract(name, folder)
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    """Restore net and trainer and return the history.
+
+    Raises ValueError naming the file if it is damaged, of a run with other
+    settings, of another net, or of an older version of this book.
+    """
+    with (
+        naming(path, 'is not a checkpoint of train'),
+        open_zip(path) as archive,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        if 'trainer' in archive.namelist():
             raise ValueError(
-                f'{path} is not a checkpoint of train: {error}'
-            ) from error
+                f'{path} is a checkpoint of an older version of train, and '
+                'reading it could run code: remove it and train anew'
+            )
+        run = _checked_run(read_json(read_member(archive, 'run.json')))
         for name, value in settings.items():
-            if run['settings'].get(name) != value:
+            stored, wanted = str(run['settings'].get(name)), _text(value)
+            if stored != wanted:
                 raise ValueError(
-                    f'{path} is of a run with {name}='
-                    f'{run["settings"].get(name)!r}, not {value!r}'
+                    f'{path} is of a run with {name}={stored[:200]}, not '
+                    f'{wanted}'
                 )
-        try:
-            net.load_parameters(f'{folder}/parameters', devices)
-        except (AssertionError, mx.base.MXNetError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise ValueError(
-                f'{path} is of another network: {first}'
-            ) from error
-        trainer.load_states(f'{folder}/trainer')
+        epochs = max(map(len, run['history'].values()), default=0)
+        if epochs > settings.get('num_epochs', epochs):
+            raise ValueError(f'its history is of {epochs} epochs')
+        unpack(archive, ('parameters', 'states'), folder)
+        with (
+            open_arrays(f'{folder}/parameters') as parameters,
+            open_arrays(f'{folder}/states') as states,
+        ):
+            with naming(path, 'is of another network'):
+                fill(net, parameters, devices)
+            _restore_optimizer(net, trainer, devices, run['optimizer'], states)
     return run['history']
+
+
+def _checked_run(run):
+    """Check the JSON of a checkpoint, but for the optimizer's part."""
+    parts = 'settings', 'history', 'optimizer'
+    if not isinstance(run, dict) or not all(
+        isinstance(run.get(part), dict) for part in parts
+    ):
+        raise ValueError('its run.json lacks a part')
+    history = {}
+    for name, values in run['history'].items():
+        if not isinstance(values, list) or not all(
+            value is None or type(value) in (int, float) for value in values
+        ):
+            raise ValueError(f'its history of {name} is no list of numbers')
+        history[name] = [math.nan if v is None else v for v in values]
+    if len({len(values) for values in history.values()}) > 1:
+        raise ValueError('its history has more of one number than of another')
+    return run | {'history': history}
+
+
+# --------------------------------------------------------------- optimizers
+
+# What optimizers of MXNet count beside their states, and AMP: the ranges.
+_COUNTED = {
+    'num_update': (0, 10**9),
+    'm_schedule': (0.0, 1.0),  # Nadam
+    'last_lr': (1e-30, 1e30),  # LARS
+    'cur_lr': (1e-30, 1e30),
+}
+_SCALED = {
+    '_loss_scale': (1e-30, 2**24),
+    '_next_loss_scale': (1e-30, 2**24),
+    '_unskipped': (0, 1999),
+}
+
+
+def _optimizer_state(net, trainer):
+    """What a trainer needs to go on: (numbers for JSON, {name: array}).
+
+    Arrays are named PARAMETER/0, PARAMETER/1, … in the order in which the
+    optimizer makes them; they and the counts are the same on all devices.
+    """
+    names = _names(net, trainer)
+    optimizer, states = trainer._optimizer, trainer._updaters[0].states
+    counts = {}
+    for device in optimizer._all_index_update_counts.values():
+        counts |= {names[index]: count for index, count in device.items()}
+    arrays = {
+        f'{names[index]}/{k}': leaf
+        for index, state in states.items()
+        for k, leaf in enumerate(_leaves(state))
+    }
+    gathered = {}
+    for index, entry in getattr(optimizer, 'cumgrads', {}).items():  # LBSGD
+        gathered[names[index]] = entry['num_cums']
+        if hasattr(entry['cum_grad'], 'shape'):  # else it is the number 0
+            arrays[f'{names[index]}/gathered'] = entry['cum_grad']
+    numbers = {
+        'counted': _numbers_of(optimizer, _COUNTED),
+        'scaled': _numbers_of(_scaler(trainer), _SCALED),
+        'counts': counts,
+        'gathered': gathered,
+    }
+    return numbers, arrays
+
+
+def _restore_optimizer(net, trainer, devices, numbers, stored):
+    """Give a new trainer what `_optimizer_state` returned.
+
+    `stored`: {name: array in a file}. Raises ValueError for what cannot be of
+    this optimizer and net.
+    """
+    names, optimizer = _names(net, trainer), trainer._optimizer
+    _set_numbers(optimizer, numbers.get('counted'), _COUNTED)
+    if _scaler(trainer) and numbers.get('scaled'):
+        _set_numbers(_scaler(trainer), numbers['scaled'], _SCALED)
+    counts, gathered = (
+        _checked_counts(numbers.get(part), names.values())
+        for part in ('counts', 'gathered')
+    )
+    for device in devices:
+        optimizer._all_index_update_counts[device.device_id] = {
+            index: counts[name]
+            for index, name in names.items()
+            if name in counts
+        }
+    used = set()
+
+    def values(name, like):
+        array = stored.get(name)
+        if array is None or (array.shape, array.dtype) != (
+            like.shape,
+            like.dtype,
+        ):
+            raise ValueError(f'its state {name} does not fit the optimizer')
+        used.add(name)
+        return array.read()
+
+    for index, parameter in enumerate(trainer._params):
+        name = names[index]
+        if name not in counts and f'{name}/0' not in stored:
+            continue
+        for updater, weight in zip(
+            trainer._updaters, parameter.list_data(), strict=True
+        ):
+            state = optimizer.create_state_multi_precision(
+                index, weight.as_nd_ndarray()
+            )
+            for k, leaf in enumerate(_leaves(state)):
+                leaf[:] = values(f'{name}/{k}', leaf)
+            updater.states[index] = state
+            updater.states_synced[index] = True
+        if name in gathered:
+            grad, sum_name = 0, f'{name}/gathered'
+            if sum_name in stored:
+                grad = weight.as_nd_ndarray().zeros_like()
+                grad[:] = values(sum_name, grad)
+            entry = {'cum_grad': grad, 'num_cums': gathered[name]}
+            optimizer.cumgrads[index] = entry
+    if set(stored) - used:
+        raise ValueError('it holds states that the optimizer does not have')
+
+
+def _names(net, trainer):
+    """The names within the net of a trainer's parameters, by their index.
+
+    Those that a Trainer sorts its parameters by change from net to net.
+    """
+    named = net._collect_params_with_prefix()
+    names = {parameter: name for name, parameter in named.items()}
+    return {i: names[p] for i, p in enumerate(trainer._params)}
+
+
+def _leaves(state):
+    """The arrays of an optimizer's state: None, one, or (nested) a tuple."""
+    if isinstance(state, (list, tuple)):
+        return [leaf for part in state for leaf in _leaves(part)]
+    return [] if state is None else [state]
+
+
+def _scaler(trainer):
+    """What AMP scales the losses with; None without AMP."""
+    return getattr(trainer, '_amp_loss_scaler', None)
+
+
+def _numbers_of(thing, ranges):
+    """The attributes in `ranges` that a thing has."""
+    found = {name: getattr(thing, name, None) for name in ranges}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _set_numbers(thing, stored, ranges):
+    """Set a thing's attributes, if they are numbers in their range."""
+    if not isinstance(stored, dict):
+        raise ValueError('its optimizer counts nothing')
+    for name, value in stored.items():
+        low, high = ranges.get(name, (1, 0))
+        if (
+            not hasattr(thing, name)
+            or type(value) not in (int, type(low))
+            or not low <= value <= high
+        ):
+            raise ValueError(f'its optimizer cannot have {name}={value!r}')
+        setattr(thing, name, value)
+
+
+def _checked_counts(stored, names):
+    """Check {name of a parameter: how often something happened}."""
+    if (
+        not isinstance(stored, dict)
+        or not set(stored) <= set(names)
+        or not all(type(n) is int and 0 <= n <= 10**9 for n in stored.values())
+    ):
+        raise ValueError('its counts of updates are damaged')
+    return stored

@@ -1,6 +1,7 @@
 """Where data and pretrained weights come from."""
 
 import hashlib
+import math
 import os
 import shutil
 import subprocess
@@ -10,12 +11,14 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from parts.checkpoints import check_fit, fill
 from parts.devices import try_all_gpus
 from parts.start import HERE
+from parts.stored import naming, open_arrays
 
 import mxnet as mx
 import requests
-from mxnet import gluon, npx
+from mxnet import gluon
 from tqdm.auto import tqdm
 
 DATA = Path(os.environ.get('BOOK_DATA') or HERE / 'data').expanduser()
@@ -174,14 +177,15 @@ def _sha1(path):
 def _unpack(archive, target):
     """Unpack a tar file into the folder target: all of it, or nothing.
 
-    Raises ValueError for a member that would land outside the folder.
+    Raises ValueError naming the file if it is damaged, or if a member would
+    land outside the folder.
     """
     scratch = Path(tempfile.mkdtemp(prefix='.unpack-', dir=target.parent))
     try:
-        with tarfile.open(archive) as tar:
+        with tarfile.open(archive, 'r:') as tar:  # compressed it is none
             tar.extractall(scratch, filter='data')
         os.replace(scratch, target)
-    except (tarfile.FilterError, tarfile.ReadError) as error:
+    except tarfile.TarError as error:
         raise ValueError(f'{archive} is not unpacked: {error}') from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -241,22 +245,21 @@ def pretrained_backbone(devices=None):
     ResNet18_v2, on the given devices (default: `try_all_gpus()`), and a
     sentence. `backbone_file` says which weights are taken.
 
-    Raises ValueError naming the file if it holds other weights.
+    Raises ValueError naming the file if it is damaged or holds other weights.
     """
     devices = devices or try_all_gpus()
     path, origin = backbone_file()
     vision = gluon.model_zoo.vision
-    try:
-        stored = npx.load(str(path))
-        if 'output.weight' in stored:  # a whole classifier
-            net = vision.resnet18_v2(classes=len(stored['output.weight']))
-            net.load_parameters(str(path), devices)
+    with (
+        naming(path, 'does not hold the weights of ResNet18_v2'),
+        open_arrays(path) as stored,
+    ):
+        if 'output.bias' in stored:  # a whole classifier
+            classes = math.prod(stored['output.bias'].shape)
+            net = vision.resnet18_v2(classes=classes)
+            fill(net, stored, devices)
         else:
             net = vision.resnet18_v2()
-            net.features.load_parameters(str(path), devices)
-    except (mx.base.MXNetError, AssertionError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f'{path} does not hold the weights of ResNet18_v2: {first}'
-        ) from error
+            fill(net.features, stored, devices)
+        check_fit(net.features, devices)
     return net.features, origin

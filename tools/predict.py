@@ -26,20 +26,20 @@ if __name__ == '__main__':
     ending.at_once()
 
 import argparse
-import json
 import os
 import shutil
 import tempfile
-import zipfile
 
 sys.path.insert(0, str(ROOT))
 
 import segbook
 import utils  # first: it gives MXNet all cores
+from parts.checkpoints import check_fit, fill, table_arguments, unpack
+from parts.stored import naming, open_arrays, open_zip, read_json, read_member
 from tools import weights
 
 import numpy as onp
-from mxnet import base, gluon, init, np, npx
+from mxnet import gluon, init, np
 from mxnet.gluon import nn
 
 FOLDER = ROOT / '_build' / 'predict'
@@ -59,26 +59,23 @@ def load_net(path, device=None):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {path}')
-    with tempfile.TemporaryDirectory() as folder:
+    devices = [device or utils.try_gpu()]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        naming(path, 'is no checkpoint'),
+    ):
         file, table = path, None
         if _is_archive(path):
             file, table = _unpack(path, folder)
-        try:
-            stored = npx.load(str(file))
-            shapes = {name: value.shape for name, value in stored.items()}
-            del stored  # half a gigabyte, for VGG16
-        except (base.MXNetError, AttributeError) as error:
-            raise ValueError(
-                f'{path} is no checkpoint: it holds no parameters with names'
-            ) from error
-        net, num_classes, kind = _net_for(path, shapes)
-        try:
-            net.load_parameters(str(file), device or utils.try_gpu())
-        except (base.MXNetError, AssertionError, ValueError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise ValueError(
-                f'{path} looks like {kind}, but does not fit it: {first}'
-            ) from error
+        with open_arrays(file) as stored:
+            shapes = {name: array.shape for name, array in stored.items()}
+            net, num_classes, kind = _net_for(path, shapes)
+            with naming(path, f'looks like {kind}, but does not fit it'):
+                if isinstance(net, _PaperInput):
+                    fill(net.net, stored, devices)
+                else:
+                    fill(net, stored, devices)
+                    check_fit(net, devices)
     if table is None:
         table = _usual_table(num_classes)
     elif len(table.names) != num_classes:
@@ -92,23 +89,22 @@ def load_net(path, device=None):
 
 def _is_archive(path):
     """Whether a file is a zip of several files; MXNet 2 zips arrays, too."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
+    with open(path, 'rb') as file:
+        if file.read(2) != b'PK':
+            return False
+    with open_zip(path) as archive:
         return not all(name.endswith('.npy') for name in archive.namelist())
 
 
 def _unpack(path, folder):
     """Unpack a zip file: its file of parameters, its class table or None."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            archive.extract('parameters', folder)
-            if 'classes.json' not in archive.namelist():
-                return Path(folder, 'parameters'), None
-            table = json.loads(archive.read('classes.json'))
-        return Path(folder, 'parameters'), segbook.ClassTable(**table)
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{path} is no checkpoint: {error}') from error
+    with open_zip(path) as archive:
+        unpack(archive, ['parameters'], folder)
+        if 'classes.json' not in archive.namelist():
+            return Path(folder, 'parameters'), None
+        stored = read_json(read_member(archive, 'classes.json'))
+    table = segbook.ClassTable(**table_arguments(stored))
+    return Path(folder, 'parameters'), table
 
 
 def _net_for(path, shapes):
@@ -118,7 +114,6 @@ def _net_for(path, shapes):
     """
     for name in ('score.weight', 'score_fr.weight'):
         if name in shapes:
-            num_classes = shapes[name][0]
             break
     else:
         some = ', '.join(list(shapes)[:3])
@@ -126,13 +121,21 @@ def _net_for(path, shapes):
             f'{path} is of no net that the book builds: it has no '
             f'score.weight, but {len(shapes)} others ({some} …)'
         )
+    num_classes, channels = (*shapes[name], 0, 0)[:2]
+    if not 1 <= num_classes <= utils.VOID:
+        raise ValueError(
+            f'{path} is of no net that the book builds: its {name} has shape '
+            f'{shapes[name]}'
+        )
     if name == 'score_fr.weight':
         return _paper_net(path, shapes, num_classes)
     stages = any(name.startswith('backbone.stages.') for name in shapes)
     taps = {name.split('.')[1] for name in shapes if name[:5] == 'taps.'}
     stride = 32 >> min(len(taps), 2)
     zoo = gluon.model_zoo.vision
-    if shapes['score.weight'][1] == 4096:
+    if channels == 4096:
+        if (4096, 512, 7, 7) not in shapes.values():
+            raise ValueError(f'{path} lacks the largest array of VGG16')
         vgg = zoo.vgg16()
         vgg.initialize(init.Zero())
         backbone, on = segbook.vgg_backbone(vgg), 'VGG16'
@@ -157,6 +160,13 @@ def _paper_net(path, shapes, num_classes):
     stride = 32 >> skips
     # The parameters of the two kinds of FCN-8s have the same names.
     at_once = 'at-once' in path.stem
+    wanted = weights.shapes(stride, num_classes)
+    wrong = [name for name in wanted if shapes.get(name) != wanted[name]]
+    if wrong or len(wanted) < len(shapes):
+        raise ValueError(
+            f"{path} looks like the FCN paper's FCN-{stride}s, but "
+            f'{(wrong or set(shapes) - set(wanted)).pop()} does not fit it'
+        )
     net = _PaperInput(segbook.PaperFCN(num_classes, stride, at_once))
     words = ' at once' if at_once else ''
     return net, num_classes, f"the FCN paper's FCN-{stride}s{words} on VGG16"
@@ -168,9 +178,6 @@ class _PaperInput(nn.Block):
     def __init__(self, net):
         super().__init__()
         self.net = net
-
-    def load_parameters(self, *arguments):
-        self.net.load_parameters(*arguments)
 
     def forward(self, x):
         mean, std, paper = (

@@ -38,10 +38,12 @@ sys.path.insert(0, str(ROOT))
 
 import segbook
 import utils
+from parts.checkpoints import fill
+from parts.stored import naming, open_arrays
 from tools import weights
 
 import numpy as onp
-from mxnet import base, np
+from mxnet import cpu, np
 from tqdm import tqdm
 
 # Percent: pixel accuracy, mean accuracy, mean IU, frequency-weighted IU. First
@@ -113,19 +115,17 @@ def find_weights(name):
 def load(name, path, device=None):
     """Build a net and load its weights.
 
-    Raises ValueError naming the file if it holds other weights.
+    Raises ValueError naming the file if it is damaged or holds other weights.
     """
     stride = dict(zip(PUBLISHED, STRIDES, strict=True))[name]
     net = segbook.PaperFCN(
         len(segbook.VOC_CLASSES), stride, at_once='at once' in name
     )
-    try:
-        net.load_parameters(str(path), device)
-    except (base.MXNetError, AssertionError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise ValueError(
-            f'{path} does not hold the weights of {name}: {first}'
-        ) from error
+    with (
+        naming(path, f'does not hold the weights of {name}'),
+        open_arrays(path) as stored,
+    ):
+        fill(net, stored, [device or cpu()])
     return net
 
 
