@@ -37,7 +37,8 @@ LIBRARY = (
     *('utils.py', 'parts/*.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
     *('build/scenes.py', 'build/backbone.py', 'build/ending.py'),
     *('build/doctor.py', 'build/environment.py'),
-    *('tools/__init__.py', 'tools/predict.py', 'tools/weights.py'),
+    *('tools/__init__.py', 'tools/matlab.py'),
+    *('tools/predict.py', 'tools/weights.py'),
     'build/widgets/**/*',
 )
 START = (

@@ -34,14 +34,15 @@ if __name__ == '__main__':
     ending.at_once()
 
 import argparse
+import math
 import os
 import tempfile
-import zipfile
-import zlib
 
 sys.path.insert(0, str(ROOT))
 
 import utils  # noqa: F401  first: it sets MXNet's threads, and NumPy's ways
+from parts.stored import naming, numpy_arrays, open_zip, unfolds_to
+from tools import matlab
 
 import numpy as onp
 from mxnet import np, npx
@@ -103,73 +104,48 @@ def shapes(stride, num_classes=21, widths=WIDTHS):
 # ------------------------------------------------------------------- Read
 
 
-def read(path):
+def read(path, limit):
     """Read a file of weights: (arrays, is MatConvNet's, mean).
 
-    `arrays`: {name: NumPy array}, as stored. `mean`: what was subtracted from
-    the photos, three numbers in the order of the channels; None if the file
-    does not say. Raises FileNotFoundError, and ValueError naming the file if
-    it is of another kind, damaged, or holds objects instead of numbers.
+    `limit`: how many bytes the arrays may take. `arrays`: {name: NumPy
+    array}, as stored. `mean`: what was subtracted from the photos, three
+    numbers in the order of the channels; None if the file does not say.
+    Raises FileNotFoundError, and ValueError naming the file if it is of
+    another kind, damaged, too large, or holds objects instead of numbers.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'there is no file {path}')
     if path.suffix == '.npz':
-        arrays, mean = read_npz(path), None
+        arrays, mean = read_npz(path, limit), None
     elif path.suffix == '.mat':
-        arrays, mean = read_mat(path)
+        arrays, mean = read_mat(path, limit)
     else:
         raise ValueError(f'{path} is no .npz and no .mat file')
+    most = onp.finfo('float32').max
     for name, array in arrays.items():
         if array.dtype.kind not in 'fiu':
             raise ValueError(f'{path}: {name} holds no numbers')
-        if not onp.isfinite(array).all():
+        if not ((-most <= array) & (array <= most)).all():
             raise ValueError(f'{path}: {name} is not finite everywhere')
     return arrays, path.suffix == '.mat', mean
 
 
-def read_npz(path):
+def read_npz(path, limit):
     """Read a .npz file, {name: array}; see `read`."""
-    try:
-        archive = onp.load(path, allow_pickle=False)
-        if not isinstance(archive, onp.lib.npyio.NpzFile):
-            raise ValueError('one array without a name')
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f'{path} is no .npz file: {error}') from error
-    arrays = {}
-    with archive:
-        for name in archive.files:
-            try:
-                arrays[name] = archive[name]
-            except (ValueError, EOFError, zipfile.BadZipFile) as error:
-                raise ValueError(
-                    f'{path}: {name} cannot be read: {error} (arrays of '
-                    'Python objects are never read: they could run code)'
-                ) from error
-    return arrays
+    with naming(path, 'is no .npz file'), open_zip(path) as archive:
+        stored = numpy_arrays(archive, limit)
+        return {name: array.read() for name, array in stored.items()}
 
 
-def read_mat(path):
+def read_mat(path, limit):
     """Read MatConvNet's file, ({name: array}, mean); see `read`."""
+    with naming(path, 'is no .mat file'):
+        file = matlab.read(path.read_bytes(), min(limit, unfolds_to(path)))
     try:
-        import scipy.io
-    except ImportError as error:
-        raise ValueError(
-            f'{path}: reading it needs SciPy (pip install scipy)'
-        ) from error
-    damaged = scipy.io.matlab.MatReadError, OSError, ValueError, zlib.error
-    try:
-        file = scipy.io.loadmat(path)
-    except NotImplementedError as error:
-        raise ValueError(
-            f'{path} is of MATLAB 7.3 (HDF5); save it there with -v7'
-        ) from error
-    except damaged as error:
-        raise ValueError(f'{path} is no .mat file: {error}') from error
-    try:
-        parts = _fields(file['net']) if 'net' in file else file
+        parts = _struct(file['net']) if 'net' in file else file
         pairs, mean = _arrays_in(parts), _mean_in(parts)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError) as error:
         raise ValueError(
             f"{path} is not laid out as MatConvNet's files: {error!r}"
         ) from error
@@ -181,39 +157,45 @@ def read_mat(path):
     return arrays, mean
 
 
+def _struct(value):
+    """A MATLAB struct of one element, perhaps in a cell: {field: value}."""
+    while isinstance(value, list):
+        value = value[0]
+    return _as(dict, value)
+
+
+def _as(kind, value):
+    """Return a value; raises TypeError if it is not of a kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f'{type(value).__name__} for {kind.__name__}')
+    return value
+
+
 def _arrays_in(parts):
     """Return (name, array) of every parameter of MatConvNet's net."""
     if 'params' in parts:
-        return [
-            (str(item['name'].item()), item['value'])
-            for item in parts['params'].reshape(-1)
-        ]
-    pairs = []
-    for layer in map(_fields, parts['layers'].reshape(-1)):
-        values = [layer[key] for key in ('filters', 'biases') if key in layer]
-        if 'weights' in layer:  # since 2015
-            values = layer['weights'].reshape(-1)
-        for kind, value in zip(('weight', 'bias'), values, strict=False):
-            pairs.append((f'{layer["name"].item()}.{kind}', value))
-    return pairs
-
-
-def _fields(struct):
-    """Turn a MATLAB struct of one element into {field: value}."""
-    while struct.dtype == object:  # in a cell
-        struct = struct.reshape(-1)[0]
-    element = struct.reshape(-1)[0]
-    return {name: element[name] for name in struct.dtype.names}
+        items = map(_struct, _as(list, parts['params']))
+        pairs = [(item['name'], item['value']) for item in items]
+    else:
+        pairs = []
+        for layer in map(_struct, _as(list, parts['layers'])):
+            values = [layer.get(key) for key in ('filters', 'biases')]
+            if 'weights' in layer:  # since 2015
+                values = _as(list, layer['weights'])
+            for kind, value in zip(('weight', 'bias'), values, strict=False):
+                if value is not None:
+                    pairs.append((f'{layer["name"]}.{kind}', value))
+    return [(_as(str, name), _as(onp.ndarray, x)) for name, x in pairs]
 
 
 def _mean_in(parts):
     """Find the mean in MatConvNet's description of the photos, or None."""
-    meta = _fields(parts['meta']) if 'meta' in parts else parts
+    meta = _struct(parts['meta']) if 'meta' in parts else parts
     if 'normalization' not in meta:
         return None
-    normalization = _fields(meta['normalization'])
+    normalization = _struct(meta['normalization'])
     for name in ('averageImage', 'rgbMean'):
-        value = normalization.get(name, onp.zeros(0))
+        value = _as(onp.ndarray, normalization.get(name, onp.zeros(0)))
         if value.size and value.size % 3 == 0:
             return value.reshape(-1, 3).mean(axis=0)
     return None
@@ -317,7 +299,9 @@ def convert_file(source, target, num_classes=21, channels=None, widths=WIDTHS):
     or left alone. Raises what `read` and `convert` raise, and ValueError if
     the photos were prepared with another mean.
     """
-    arrays, matconvnet, mean = read(source)
+    largest = shapes(8, num_classes, widths).values()
+    limit = 8 * sum(map(math.prod, largest)) + 2**20  # float64, and the rest
+    arrays, matconvnet, mean = read(source, limit)
     # Photos are reddest: whichever end of the mean is larger is red.
     rgb = matconvnet if mean is None else mean[0] > mean[2]
     if channels is not None:
