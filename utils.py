@@ -62,6 +62,7 @@ from parts.nets import (
     adding_gradients,
     classes_last,
     freeze_batch_norm,
+    knows_sizes,
     lay_out_anew,
     move,
     zero_gradients,
@@ -90,7 +91,7 @@ from parts.sources import (
     voc_root,
 )
 from parts.start import HERE, set_seed
-from parts.workers import Workers, average_statistics
+from parts.workers import Workers, average_statistics, show
 
 import mxnet as mx
 import numpy as onp
@@ -235,6 +236,8 @@ def train(
         if val_data is not None and first:
             history |= {'pixel_accuracy': [], 'mean_iu': []}
         if checkpoint is not None and workers.all_see(checkpoint):
+            if not knows_sizes(net):
+                show(net, next(iter(batches))[0][:1], devices)
             stored = load_checkpoint(
                 checkpoint, net, trainer, devices, settings
             )

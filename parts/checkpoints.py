@@ -24,7 +24,6 @@ from parts.stored import (
     unfolds_to,
 )
 
-import mxnet as mx
 import numpy as onp
 from mxnet import np
 
@@ -103,8 +102,9 @@ def table_arguments(stored):
 def fill(net, stored, devices):
     """Give a net what `net.save_parameters` wrote, on a list of devices.
 
-    `stored`: {name: array in a file}. Unlike `net.load_parameters`, this reads
-    the files of both MXNets, and those of a net that is a single layer.
+    `stored`: {name: array in a file}. The net knows its sizes. Unlike
+    `net.load_parameters`, this reads the files of both MXNets, and those of a
+    net that is a single layer; and MXNet itself does not check all lengths.
 
     Raises ValueError, and then nothing is changed, if names, shapes or types
     are not the net's.
@@ -118,37 +118,15 @@ def fill(net, stored, devices):
             f'it has no {missing[0]}' if missing else f'it has {unknown[0]}'
         )
     for name, array in stored.items():
-        wanted = named[name].shape
-        if wanted is not None and (
-            len(wanted) != len(array.shape)
-            or any(
-                ours not in (-1, n)
-                for ours, n in zip(wanted, array.shape, strict=True)
-            )
-        ):
+        wanted = named[name].shape, onp.dtype(named[name].dtype)
+        if (array.shape, array.dtype) != wanted:
             raise ValueError(
-                f'its {name} has shape {array.shape}, not {wanted}'
-            )
-        if array.dtype != named[name].dtype or not array.nbytes:
-            raise ValueError(
-                f'its {name} holds {array.nbytes} bytes of {array.dtype}'
+                f'its {name} is {array.dtype} {array.shape}, not '
+                f'{wanted[1]} {wanted[0]}'
             )
     for name, array in stored.items():
         values = np.array(array.read(), dtype=array.dtype)
         named[name]._load_init(values, list(devices))
-
-
-def check_fit(net, devices):
-    """Show a net a photo: some layers take arrays of any length.
-
-    Raises ValueError if its arrays do not fit together.
-    """
-    photo = np.zeros((1, 3, 32, 32), ctx=list(devices)[0])
-    try:
-        net(photo).wait_to_read()
-    except mx.base.MXNetError as error:
-        last = str(error).strip().splitlines()[-1]
-        raise ValueError(f'its arrays do not fit together: {last}') from error
 
 
 # --------------------------------------------------------------- trainings

@@ -75,6 +75,12 @@ def lay_out_anew(net, devices):
         parameter.reset_ctx(devices)
 
 
+def knows_sizes(net):
+    """Whether no layer still has to see a photo to know its arrays' sizes."""
+    shapes = [p.shape for p in net.collect_params().values()]
+    return all(shape is not None and -1 not in shape for shape in shapes)
+
+
 def trained(net):
     """The parameters of a net that have a gradient."""
     return [p for p in net.collect_params().values() if p.grad_req != 'null']

@@ -1,7 +1,6 @@
 """Where data and pretrained weights come from."""
 
 import hashlib
-import math
 import os
 import shutil
 import subprocess
@@ -11,14 +10,14 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from parts.checkpoints import check_fit, fill
+from parts.checkpoints import fill
 from parts.devices import try_all_gpus
 from parts.start import HERE
 from parts.stored import naming, open_arrays
 
 import mxnet as mx
 import requests
-from mxnet import gluon
+from mxnet import gluon, init, np
 from tqdm.auto import tqdm
 
 DATA = Path(os.environ.get('BOOK_DATA') or HERE / 'data').expanduser()
@@ -249,17 +248,19 @@ def pretrained_backbone(devices=None):
     """
     devices = devices or try_all_gpus()
     path, origin = backbone_file()
-    vision = gluon.model_zoo.vision
     with (
         naming(path, 'does not hold the weights of ResNet18_v2'),
         open_arrays(path) as stored,
     ):
-        if 'output.bias' in stored:  # a whole classifier
-            classes = math.prod(stored['output.bias'].shape)
-            net = vision.resnet18_v2(classes=classes)
-            fill(net, stored, devices)
-        else:
-            net = vision.resnet18_v2()
-            fill(net.features, stored, devices)
-        check_fit(net.features, devices)
-    return net.features, origin
+        # A whole classifier has a last layer, too.
+        prefix = 'features.' if 'output.weight' in stored else ''
+        arrays = {
+            name.removeprefix(prefix): array
+            for name, array in stored.items()
+            if name.startswith(prefix)
+        }
+        features = gluon.model_zoo.vision.resnet18_v2().features
+        features.initialize(init.Zero(), devices)
+        features(np.zeros((1, 3, 32, 32), ctx=devices[0]))  # its sizes
+        fill(features, arrays, devices)
+    return features, origin

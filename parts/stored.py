@@ -94,8 +94,9 @@ def open_member(archive, name, limit):
 def read_member(archive, name, limit=_MOST_JSON):
     """Return a member of at most so many bytes."""
     with open_member(archive, name, limit) as member:
-        data = member.read()
-    if len(data) != archive.getinfo(name).file_size:
+        size = archive.getinfo(name).file_size
+        data = member.read(size)  # without a number, all would unfold
+    if len(data) != size:
         raise ValueError(f'its {name} is cut off')
     return data
 
@@ -193,7 +194,7 @@ def _numpy_array(archive, info):
     def read_bytes():
         with open_member(archive, info.filename, info.file_size) as member:
             member.read(begin)
-            return member.read()
+            return member.read(array.nbytes)
 
     order = 'F' if fortran == 'True' else 'C'
     sizes = [int(n) for n in re.findall(r'\d+', shape)]
@@ -232,7 +233,9 @@ def _mxnet_arrays(file):
         raise ValueError('its arrays have no names')
     for _ in range(count):
         (length,) = take('Q')
-        names.append(file.read(min(length, 1000)).decode())
+        if length > size - file.tell():
+            raise ValueError('it ends within a name')
+        names.append(file.read(length).decode())
     if file.tell() != size or len(set(names)) < count:
         raise ValueError('the names of its arrays are damaged')
     return dict(zip(names, arrays, strict=True))

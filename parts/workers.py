@@ -86,13 +86,18 @@ class Workers:
         """
         if self.count == 1 or self.shared:
             return
-        for device in devices:  # some layers learn their sizes from a photo
-            net(normalized(photo.as_in_ctx(device)))
+        show(net, photo, devices)
         lay_out_anew(net, devices)
         if not trainer._kv_initialized:
             trainer._init_kvstore()
         trainer._init_params()
         self.shared = True
+
+
+def show(net, photo, devices):
+    """Show a net a photo: some layers learn the sizes of their arrays."""
+    for device in devices:
+        net(normalized(photo.as_in_ctx(device)))
 
 
 def average_statistics(net, workers):

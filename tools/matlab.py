@@ -17,6 +17,7 @@ _CLASSES = {
 }
 _CELL, _STRUCT, _CHAR = 1, 2, 4
 _MATRIX, _COMPRESSED, _UTF16 = 14, 15, 17
+_EMPTY = onp.zeros((0, 0))
 _DEEPEST, _MOST = 50, 100_000  # cells in cells, values altogether
 
 
@@ -82,7 +83,7 @@ class _Reader:
         if depth > _DEEPEST or self.values > _MOST:
             raise ValueError('it holds too many values')
         if not data:
-            return '', onp.zeros((0, 0))
+            return '', _EMPTY
         _, flags, data = self.element(data)
         kind = self.unpack('II', flags)[0]
         is_complex, kind = kind & 0x800, kind & 0xFF

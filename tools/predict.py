@@ -34,7 +34,8 @@ sys.path.insert(0, str(ROOT))
 
 import segbook
 import utils  # first: it gives MXNet all cores
-from parts.checkpoints import check_fit, fill, table_arguments, unpack
+from parts.checkpoints import fill, table_arguments, unpack
+from parts.nets import knows_sizes
 from parts.stored import naming, open_arrays, open_zip, read_json, read_member
 from tools import weights
 
@@ -71,11 +72,10 @@ def load_net(path, device=None):
             shapes = {name: array.shape for name, array in stored.items()}
             net, num_classes, kind = _net_for(path, shapes)
             with naming(path, f'looks like {kind}, but does not fit it'):
-                if isinstance(net, _PaperInput):
-                    fill(net.net, stored, devices)
-                else:
-                    fill(net, stored, devices)
-                    check_fit(net, devices)
+                net.initialize(init.Zero(), devices, force_reinit=True)
+                if not knows_sizes(net):
+                    net(np.zeros((1, 3, 32, 32), ctx=devices[0]))
+                fill(getattr(net, 'net', net), stored, devices)
     if table is None:
         table = _usual_table(num_classes)
     elif len(table.names) != num_classes:
@@ -160,16 +160,17 @@ def _paper_net(path, shapes, num_classes):
     stride = 32 >> skips
     # The parameters of the two kinds of FCN-8s have the same names.
     at_once = 'at-once' in path.stem
+    words = ' at once' if at_once else ''
+    kind = f"the FCN paper's FCN-{stride}s{words} on VGG16"
     wanted = weights.shapes(stride, num_classes)
     wrong = [name for name in wanted if shapes.get(name) != wanted[name]]
-    if wrong or len(wanted) < len(shapes):
+    if wrong:  # before anything as large is made
         raise ValueError(
-            f"{path} looks like the FCN paper's FCN-{stride}s, but "
-            f'{(wrong or set(shapes) - set(wanted)).pop()} does not fit it'
+            f'{path} looks like {kind}, but does not fit it: its {wrong[0]} '
+            f'has shape {shapes.get(wrong[0])}'
         )
     net = _PaperInput(segbook.PaperFCN(num_classes, stride, at_once))
-    words = ' at once' if at_once else ''
-    return net, num_classes, f"the FCN paper's FCN-{stride}s{words} on VGG16"
+    return net, num_classes, kind
 
 
 class _PaperInput(nn.Block):

@@ -39,11 +39,12 @@ sys.path.insert(0, str(ROOT))
 import segbook
 import utils
 from parts.checkpoints import fill
+from parts.nets import knows_sizes
 from parts.stored import naming, open_arrays
 from tools import weights
 
 import numpy as onp
-from mxnet import cpu, np
+from mxnet import cpu, init, np
 from tqdm import tqdm
 
 # Percent: pixel accuracy, mean accuracy, mean IU, frequency-weighted IU. First
@@ -125,6 +126,9 @@ def load(name, path, device=None):
         naming(path, f'does not hold the weights of {name}'),
         open_arrays(path) as stored,
     ):
+        net.initialize(init.Zero(), device)
+        if not knows_sizes(net):
+            net(np.zeros((1, 3, 32, 32), ctx=device))
         fill(net, stored, [device or cpu()])
     return net
 
