@@ -109,6 +109,15 @@ def fill(net, stored, devices):
     Raises ValueError, and then nothing is changed, if names, shapes or types
     are not the net's.
     """
+    _check_arrays(net, stored)
+    named = net._collect_params_with_prefix()
+    for name, array in stored.items():
+        values = np.array(array.read(), dtype=array.dtype)
+        named[name]._load_init(values, list(devices))
+
+
+def _check_arrays(net, stored):
+    """Raise ValueError unless arrays in a file are a net's parameters."""
     named = net._collect_params_with_prefix()
     there = {named[name] for name in stored if name in named}  # some share
     missing = [name for name in named if named[name] not in there]
@@ -124,9 +133,6 @@ def fill(net, stored, devices):
                 f'its {name} is {array.dtype} {array.shape}, not '
                 f'{wanted[1]} {wanted[0]}'
             )
-    for name, array in stored.items():
-        values = np.array(array.read(), dtype=array.dtype)
-        named[name]._load_init(values, list(devices))
 
 
 # --------------------------------------------------------------- trainings
@@ -199,6 +205,8 @@ def unpack(archive, names, folder):
 def load_checkpoint(path, net, trainer, devices, settings):
     """Restore net and trainer and return the history.
 
+    The net knows its sizes (`knows_sizes`), the trainer has not stepped yet.
+
     Raises ValueError naming the file if it is damaged, of a run with other
     settings, of another net, or of an older version of this book.
     """
@@ -216,9 +224,9 @@ def load_checkpoint(path, net, trainer, devices, settings):
         for name, value in settings.items():
             stored, wanted = str(run['settings'].get(name)), _text(value)
             if stored != wanted:
+                stored = stored[:200].encode('unicode_escape').decode()
                 raise ValueError(
-                    f'{path} is of a run with {name}={stored[:200]}, not '
-                    f'{wanted}'
+                    f'{path} is of a run with {name}={stored}, not {wanted}'
                 )
         epochs = max(map(len, run['history'].values()), default=0)
         if epochs > settings.get('num_epochs', epochs):
@@ -229,8 +237,9 @@ def load_checkpoint(path, net, trainer, devices, settings):
             open_arrays(f'{folder}/states') as states,
         ):
             with naming(path, 'is of another network'):
-                fill(net, parameters, devices)
+                _check_arrays(net, parameters)
             _restore_optimizer(net, trainer, devices, run['optimizer'], states)
+            fill(net, parameters, devices)
     return run['history']
 
 

@@ -4,6 +4,7 @@ Zip files, JSON, and arrays by name as MXNet and NumPy write them. What is
 wrong raises one of many errors; `naming` makes it one ValueError.
 """
 
+import errno
 import json
 import math
 import os
@@ -15,12 +16,13 @@ from contextlib import contextmanager
 
 import numpy as onp
 
-# What reading a damaged file raises; RuntimeError is also that a zip file
-# is encrypted, that a way to compress is unknown, and that recursion ends.
+# What reading a damaged file raises. Zip files that need a newer program are
+# not implemented; to seek where no file is, is a faulty argument.
 _DAMAGED = (
-    *(ValueError, OSError, EOFError, RuntimeError, OverflowError),
-    *(struct.error, zlib.error, zipfile.BadZipFile),
+    *(ValueError, OSError, EOFError, OverflowError, RecursionError),
+    *(NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile),
 )
+_FAULTY = errno.EINVAL, errno.EISDIR
 _MOST_ARRAYS = 10_000  # in one file
 _MOST_JSON = 4_000_000  # bytes
 
@@ -33,6 +35,8 @@ def naming(path, what):
     except _DAMAGED as error:
         if str(error).startswith(str(path)):
             raise  # named already, and it knows better what is wrong
+        if isinstance(error, OSError) and error.errno not in _FAULTY:
+            raise  # no fault of the file: the disk is full, …
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f'{path} {what}: {cause}') from error
 
@@ -86,6 +90,8 @@ def open_member(archive, name, limit):
             f'its {name} would take {info.file_size:,} bytes; at most '
             f'{limit:,} can be right'
         )
+    if info.flag_bits & 1:
+        raise ValueError(f'its {name} is encrypted')
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f'its {name} is compressed in an unusual way')
     return archive.open(info)
