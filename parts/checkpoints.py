@@ -5,7 +5,6 @@ Nothing in such a file is ever run: it holds arrays and JSON.
 
 import json
 import math
-import os
 import re
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from parts.stored import (
     read_member,
     unfolds_to,
 )
+from parts.whole import put, scratch
 
 import numpy as onp
 from mxnet import np
@@ -180,15 +180,15 @@ def _write_zip(path, files, objects):
     `objects`: from a name to what is stored as JSON.
     """
     path = Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        with zipfile.ZipFile(f'{folder}/whole', 'w') as archive:
+    with scratch(path.parent) as folder:
+        with zipfile.ZipFile(folder / 'whole', 'w') as archive:
             for name, save in files.items():
-                save(f'{folder}/{name}')
-                archive.write(f'{folder}/{name}', name)
+                save(str(folder / name))
+                archive.write(folder / name, name)
             for name, value in objects.items():
                 text = json.dumps(value, allow_nan=False)
                 archive.writestr(name, text)
-        os.replace(f'{folder}/whole', path)
+        put(folder / 'whole', path)
 
 
 def unpack(archive, names, folder):

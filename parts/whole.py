@@ -54,8 +54,10 @@ def scratch(parent):
             stack.callback(shutil.rmtree, folder)
             yield folder
     except OSError as error:
-        # A write does not say where, and nobody looks for scratch.
-        if not error.filename or str(folder) in str(error.filename):
+        # A write does not say where, and nobody looks for scratch. (Without
+        # a number, an error is nothing but its words.)
+        where = error.filename
+        if error.errno and (not where or str(folder) in str(where)):
             error.filename = str(parent)
         raise
 

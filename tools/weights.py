@@ -35,13 +35,12 @@ if __name__ == '__main__':
 
 import argparse
 import math
-import os
-import tempfile
 
 sys.path.insert(0, str(ROOT))
 
 import utils  # noqa: F401  first: it sets MXNet's threads, and NumPy's ways
 from parts.stored import naming, numpy_arrays, open_zip, unfolds_to
+from parts.whole import new
 from tools import matlab
 
 import numpy as onp
@@ -329,17 +328,12 @@ def convert_file(source, target, num_classes=21, channels=None, widths=WIDTHS):
 
 def save(arrays, target):
     """Write {name: array} as MXNet's parameters, all or nothing."""
-    target = Path(target)
-    with tempfile.TemporaryDirectory(
-        prefix='.weights-', dir=target.parent
-    ) as folder:
-        part = Path(folder, target.name)
-        loaded = {name: np.array(array) for name, array in arrays.items()}
+    loaded = {name: np.array(array) for name, array in arrays.items()}
+    with new(Path(target)) as part:
         if hasattr(npx, 'savez'):  # MXNet 2
             npx.savez(str(part), **loaded)
         else:
             npx.save(str(part), loaded)
-        os.replace(part, target)
 
 
 def main(arguments=None):
