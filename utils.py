@@ -5,6 +5,7 @@ chapter. Where what lives:
 
 start        what MXNet needs before it is imported; the seed
 whole        files that are there complete or not at all
+texts        names and messages as text that can be shown
 images       photos and labels as arrays and files; the ids of a split
 nets         the blocks and parameters of a net; scores with classes last
 canvas       how a drawing gets under a cell
@@ -46,6 +47,7 @@ from parts.images import (
     RGB_STD,
     VOID,
     host,
+    open_image,
     pad_to,
     photo_path,
     read_classes,
@@ -104,6 +106,7 @@ __all__ += [
     'RGB_MEAN',
     'RGB_STD',
     'VOID',
+    'open_image',
     'pad_to',
     'photo_path',
     'read_classes',

@@ -18,7 +18,6 @@ from parts.workers import Workers
 import mxnet as mx
 import numpy as onp
 from mxnet import autograd, gluon, init, np, npx
-from PIL import Image
 
 CLASSES = len(segbook.VOC_CLASSES)
 
@@ -157,8 +156,8 @@ def evaluation(folder):
 def large_photo(settings):
     """One of the photos, enlarged: uint8 (height, width, 3)."""
     path = Path(settings['root'], 'JPEGImages', settings['names'][0] + '.jpg')
-    with Image.open(path) as photo:
-        return onp.asarray(photo.convert('RGB').resize(settings['large']))
+    photo = utils.open_image(path).convert('RGB')
+    return onp.asarray(photo.resize(settings['large']))
 
 
 def tiled(folder):

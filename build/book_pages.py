@@ -11,21 +11,24 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
 
 import book
 import exercises
 import readable
+from parts.images import open_image
 
 import nbformat
 from bs4 import BeautifulSoup
 from docutils import nodes
-from PIL import Image
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
-HERE = Path(__file__).resolve().parent
 
 # A text output longer than this many lines starts folded.
 LONG_OUTPUT = 24
@@ -167,10 +170,10 @@ def picture_text(path):
         svg = BeautifulSoup(path.read_bytes(), 'html.parser')
         text = svg.title.get_text() if svg.title else ''
     else:
-        with Image.open(path) as image:
-            text = image.info.get('comment') or image.info.get('Description')
+        info = open_image(path).info
+        text = info.get('comment') or info.get('Description')
     if isinstance(text, bytes):
-        text = text.decode()
+        text = text.decode(errors='replace')
     return ' '.join((text or '').split())
 
 

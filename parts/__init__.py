@@ -2,11 +2,12 @@
 
 A room imports only from rooms on floors below its own:
 
-4  (utils.py: the trainer)
-3  sources own_data prediction workers memory report controls
-2  devices batches metric pictures precision checkpoints labelme
-1  images nets canvas stored
-0  start whole
+5  (utils.py: the trainer)
+4  sources own_data prediction workers memory report controls
+3  devices batches metric pictures precision checkpoints labelme
+2  canvas
+1  images nets stored
+0  start whole texts
 
 A room that imports MXNet imports `parts.start` before. A name without an
 underscore is for other rooms. tests/test_rooms.py checks all of this.

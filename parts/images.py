@@ -1,15 +1,28 @@
 """Photos and labels: read, written, padded; the ids of a split."""
 
+import io
+import math
 import os
+import stat
 import tempfile
-from contextlib import contextmanager
+import warnings
 from pathlib import Path
 
 import numpy as onp
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 VOID = 255  # the label of pixels that nobody scores
+# What is read, and the endings of such files. Pillow knows more formats than
+# is good for a photo: for EPS it runs a program.
+FORMATS = {
+    'JPEG': ('.jpg', '.jpeg'),
+    'PNG': ('.png',),
+    'BMP': ('.bmp',),
+    'TIFF': ('.tif', '.tiff'),
+    'WEBP': ('.webp',),
+}
 PHOTO_ENDINGS = '.jpg', '.png'  # of a data set's photos: VOC's is the first
+MOST_PIXELS = 200_000_000  # of a picture: as many as the largest phone takes
 RGB_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pixels, scaled to 0..1
 RGB_STD = (0.229, 0.224, 0.225)
 MEAN_COLOR = tuple(round(255 * m) for m in RGB_MEAN)  # normalises to about 0
@@ -18,6 +31,12 @@ MEAN_COLOR = tuple(round(255 * m) for m in RGB_MEAN)  # normalises to about 0
 def host(array):
     """Return an MXNet or other array as a NumPy array."""
     return array.asnumpy() if hasattr(array, 'asnumpy') else onp.asarray(array)
+
+
+def pixel_counts(label):
+    """How often each index from 0 to 255 occurs in a label: int64 (256,)."""
+    # By rows: as a whole, NumPy would need eight times the label's memory.
+    return sum(onp.bincount(row, minlength=256) for row in host(label))
 
 
 def pad_to(image, height, width, value):
@@ -37,41 +56,166 @@ def pad_to(image, height, width, value):
     return padded
 
 
+_TURNS = {  # from EXIF's orientation to what sets a picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def orientation(image):
+    """How a Pillow image is stored, by its EXIF data: 1, upright, to 8."""
+    stored = image.getexif().get(0x0112)
+    return stored if stored in _TURNS else 1
+
+
 def to_rgb(image):
     """Turn a Pillow image of any mode, upright or not, into RGB."""
-    image = ImageOps.exif_transpose(image)
+    if orientation(image) != 1:
+        image = image.transpose(_TURNS[orientation(image)])
     if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:
         image = image.convert('RGBA')
         white = Image.new('RGBA', image.size, 'white')
         image = Image.alpha_composite(white, image)
     if image.mode.startswith('I'):  # 16 bits a pixel
         image = Image.fromarray((onp.asarray(image) >> 8).astype('uint8'))
-    return image.convert('RGB')
+    return image if image.mode == 'RGB' else image.convert('RGB')
 
 
-@contextmanager
-def opened(path):
-    """Open a picture; an unreadable one gives a ValueError with its name."""
-    # Other libraries (gluoncv is one) ask Pillow to fill up half a file.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
+_KINDS = {
+    stat.S_IFDIR: 'a folder',
+    stat.S_IFIFO: 'a named pipe',
+    stat.S_IFSOCK: 'a socket',
+}
+
+
+def open_file(path):
+    """Open a file to read its bytes.
+
+    Raises FileNotFoundError, and ValueError, naming the path, if it cannot
+    be read or is no file: reading a pipe or a device may never end.
+    """
     try:
-        with Image.open(path) as image:
-            image.load()
-            yield image
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode):
+            return open(path, 'rb')
     except FileNotFoundError:
         raise
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise ValueError(f'{path} cannot be read: {error}') from error
+    kind = _KINDS.get(stat.S_IFMT(mode), 'a device')
+    raise ValueError(f'{path} is {kind}, not a file')
+
+
+def open_image(source):
+    """Read a picture as a Pillow image, all of it.
+
+    `source`: a path, or a binary file that is open.
+
+    Raises FileNotFoundError, and ValueError, naming the path, if it is no
+    picture of one of `FORMATS`, has more than `MOST_PIXELS`, or more than
+    four bytes for each of so many, is damaged, or lacks rows.
+    """
+    if isinstance(source, io.IOBase):
+        return _whole(source, 'what is stored')
+    with open_file(source) as file:
+        return _whole(file, source)
+
+
+def _whole(file, name):
+    """Read a picture and make sure that all of its rows are there."""
+    try:
+        image = _decoded(file, _GREY)
+        last = image.crop((0, image.height - 1, *image.size))
+        grey = Image.new(image.mode, last.size, _ink(image, _GREY))
+        if last.tobytes() != grey.tobytes() or _same_again(file, image):
+            # Pillow turns this mode, of TIFF, into that one and no other.
+            return image.convert('LA') if image.mode == 'La' else image
+    except UnidentifiedImageError as error:
+        known = ', '.join(FORMATS)
+        raise ValueError(
+            f'{name} cannot be read: it is no picture of the kinds {known}'
+        ) from error
+    except Exception as error:  # of whatever kind a damaged file leads to
+        raise ValueError(f'{name} cannot be read: {error}') from error
+    raise ValueError(f'{name} cannot be read: its last rows are missing')
+
+
+_GREY = 128  # what libjpeg gives for rows that a file does not hold
+
+# Pillow warns of half as many pixels as it refuses; what is read is read.
+warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning)
+
+
+def _decoded(file, grey):
+    """Decode a picture; rows that a PNG lacks are left in a grey."""
+    # Other libraries (gluoncv is one) ask Pillow to fill up half a file.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
+    if file.seek(0, io.SEEK_END) > 4 * MOST_PIXELS:  # WebP's are read whole
+        raise OSError(f'it has more than {4 * MOST_PIXELS} bytes')
+    file.seek(0)
+    image = Image.open(file, formats=list(FORMATS))
+    if image.format == 'PNG':  # Pillow would leave them black
+        image.im = Image.new(image.mode, image.size, _ink(image, grey)).im
+    if image.format == 'TIFF':
+        boxes = [tile[1] for tile in image.tile]
+        pixels = sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in boxes)
+        if pixels < math.prod(image.size):
+            raise OSError('some of its rows are missing')
+    image.load()
+    image.getexif()  # while the file is open; it is kept
+    return image
+
+
+def _ink(image, grey):
+    """What Pillow takes for a colour of the same number in each band."""
+    bands = len(image.getbands())
+    return (grey,) * bands if bands > 1 else grey
+
+
+def _same_again(file, image):
+    """Whether an image whose last row is grey is grey there by its file.
+
+    Then it is the same when another grey is left, and with more behind its
+    end: in a JPEG that ended too early, that becomes the next pixels.
+    """
+    file.seek(0)
+    content = file.read()
+    if image.format in ('JPEG', 'MPO'):
+        end = content.rfind(b'\xff\xd9')
+        content = content[:end] + 64 * b'\x5a' + content[end:]
+    other = _decoded(io.BytesIO(content), 255 - _GREY)
+    return all(
+        one.tobytes() == another.tobytes()
+        for one, another in zip(_strips(image), _strips(other), strict=True)
+    )
+
+
+def _strips(image, height=256):
+    """Cut a Pillow image into strips, each copied when its turn comes."""
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        yield image.crop((0, top, image.width, bottom))
 
 
 def read_image(path):
     """Read a photo of any mode as a uint8 array (height, width, 3), upright.
 
     Grey, palette, CMYK and transparent images are converted to RGB.
-    Raises ValueError, naming the file, if it is damaged.
+    Raises what `open_image` raises.
     """
-    with opened(path) as image:
-        return onp.asarray(to_rgb(image))
+    image = to_rgb(open_image(path))
+    pixels = onp.empty((image.height, image.width, 3), dtype='uint8')
+    top = 0
+    for strip in _strips(image):  # as a whole, Pillow would copy it twice
+        pixels[top : top + strip.height] = strip
+        top += strip.height
+    return pixels
 
 
 def read_label(path, colormap=None):
@@ -81,29 +225,30 @@ def read_label(path, colormap=None):
     other gives colours, uint8 (height, width, 3). With a `colormap`, uint8
     (256, 3), the palette of a palette image must agree with it.
 
-    Raises ValueError, naming the file, if it is damaged or its palette
-    means something else.
+    Raises what `open_image` raises, and ValueError, naming the file, if its
+    palette means something else.
     """
-    with opened(path) as image:
-        if image.mode not in ('P', 'L', '1', 'I', 'I;16'):
-            return onp.asarray(image.convert('RGB'))
-        label = onp.asarray(image)
-        if label.max(initial=0) > 255:
-            raise ValueError(f'{path} holds the index {label.max()} > 255')
-        if image.mode == 'P' and colormap is not None:
-            palette = onp.array(image.getpalette('RGB')).reshape(-1, 3)
-            present = onp.bincount(label.reshape(-1))
-            for index in onp.flatnonzero(present):
-                if index < len(palette) and tuple(palette[index]) not in (
-                    tuple(colormap[index]),
-                    (index, index, index),
-                ):
-                    raise ValueError(
-                        f'{path} draws index {index} in the colour '
-                        f'{tuple(palette[index].tolist())}, the data set in '
-                        f'{tuple(colormap[index].tolist())}'
-                    )
-        return label.astype('uint8')
+    image = open_image(path)
+    if image.mode not in ('P', 'L', '1') and image.mode[0] != 'I':
+        return onp.asarray(image.convert('RGB'))
+    label = onp.asarray(image)
+    for index in label.min(initial=0), label.max(initial=0):
+        if not 0 <= index <= 255:
+            raise ValueError(f'{path} holds the index {index}, not 0 to 255')
+    if image.mode == 'P' and colormap is not None:
+        palette = onp.array(image.getpalette('RGB')).reshape(-1, 3)
+        present = onp.bincount(label.reshape(-1))
+        for index in onp.flatnonzero(present):
+            if index < len(palette) and tuple(palette[index]) not in (
+                tuple(colormap[index]),
+                (index, index, index),
+            ):
+                raise ValueError(
+                    f'{path} draws index {index} in the colour '
+                    f'{tuple(palette[index].tolist())}, the data set in '
+                    f'{tuple(colormap[index].tolist())}'
+                )
+    return label.astype('uint8')
 
 
 def read_pair(root, name, table, decode):
@@ -192,8 +337,8 @@ def read_split(root, split):
 
     Photos are .jpg or .png files in JPEGImages, labels .png files in
     SegmentationClass. Raises FileNotFoundError if the split, a photo or a
-    label is missing, and ValueError if the split is empty. No image is
-    opened.
+    label is missing, and ValueError if the split is empty or no text in
+    UTF-8. No image is opened.
     """
     root = Path(root)
     folder = root / 'ImageSets' / 'Segmentation'
@@ -204,7 +349,10 @@ def read_split(root, split):
             f'there is no split file {path} (there are: {known or "none"})'
         )
     # A line an id, for names of one's own may hold spaces.
-    lines = path.read_text().splitlines()
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is no text in UTF-8: {error}') from error
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise ValueError(f'the split file {path} is empty')

@@ -2,10 +2,11 @@
 
 import json
 import math
-from pathlib import Path
+import reprlib
 from typing import NamedTuple
 
-from parts.images import VOID
+from parts.images import MOST_PIXELS, VOID, open_file, open_image
+from parts.texts import plain
 
 import numpy as onp
 from PIL import Image, ImageDraw
@@ -20,6 +21,9 @@ _POINTS = {  # labelme's kinds of shapes: the fewest and most points of each
     'mask': (2, 2),
 }
 _LINE_WIDTH, _POINT_RADIUS = 10, 5  # pixels, as labelme itself draws them
+_FARTHEST = 100_000  # pixels; a circle ten times as far takes Pillow minutes
+# What a file may hold: more would take very long, or the memory.
+_MOST_BYTES, _MOST_SHAPES, _MOST_POINTS = 64 * 2**20, 10_000, 100_000
 
 
 class Shape(NamedTuple):
@@ -45,46 +49,106 @@ def read_labelme(path, table):
     Shapes of one label and one group_id are one object. `__ignore__` is
     void, `_background_` the background.
 
-    Raises ValueError naming the file, and the shape, if it is damaged or
-    holds names that are not in the class table.
+    Raises FileNotFoundError, and ValueError naming the file, and the shape,
+    if it is damaged, too large, or holds names that are not in the class
+    table.
     """
+    with open_file(path) as file:
+        text = file.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise ValueError(
+            f'{path} has more than {_MOST_BYTES >> 20} MiB: save it without '
+            'the photo inside («Save With Image Data» in labelme)'
+        )
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-    except ValueError as error:
+        content = json.loads(text.decode('utf-8-sig'))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{path} is no JSON file: {error}') from error
     if not isinstance(content, dict) or not isinstance(
         content.get('shapes'), list
     ):
         raise ValueError(f'{path} is not of labelme: it has no list «shapes»')
+    stored = content['shapes']
+    if len(stored) > _MOST_SHAPES:
+        raise ValueError(
+            f'{path} has {len(stored)} shapes, more than {_MOST_SHAPES}'
+        )
     indices = {name: index for index, name in enumerate(table.names)}
     indices['__ignore__'] = VOID
     indices.setdefault('_background_', 0 if has_background(table) else VOID)
-    _refuse_unknown_names(path, content['shapes'], indices)
+    _refuse_unknown_names(path, stored, indices)
     things, shapes = {}, []
-    for number, shape in enumerate(content['shapes'], 1):
-        try:
-            kind = shape.get('shape_type') or 'polygon'
-            points = onp.array(shape['points'], float).reshape(-1, 2)
-            fewest, most = _POINTS[kind]
-            if not fewest <= len(points) <= most:
-                raise ValueError(f'a {kind} of {len(points)} points')
-            if not onp.isfinite(points).all():
-                raise ValueError('a point is not finite')
-            mask = _stored_mask(shape['mask']) if kind == 'mask' else None
-        except (KeyError, TypeError, ValueError, OSError) as error:
-            raise ValueError(
-                f'{path}: shape {number} ({shape["label"]}) cannot be drawn '
-                f'({type(error).__name__}: {error}): delete it and draw it '
-                f'anew; known are {", ".join(_POINTS)}'
-            ) from error
+    num_points = num_pixels = 0
+    for number, shape in enumerate(stored, 1):
         index, group = indices[shape['label']], shape.get('group_id')
+        try:
+            kind, points = _kind_and_points(shape)
+            mask = _stored_mask(shape['mask']) if kind == 'mask' else None
+            num_points += len(points)
+            num_pixels += 0 if mask is None else mask.size
+            if num_points > _MOST_POINTS or num_pixels > MOST_PIXELS:
+                raise ValueError('the file has too many points or pixels')
+            if not isinstance(group, int | float | str | None):
+                raise ValueError(f'its group_id is {reprlib.repr(group)}')
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f'{path}: shape {number} ({plain(shape["label"], 60)}) cannot '
+                f'be drawn ({type(error).__name__}: {error}): delete it and '
+                f'draw it anew; known are {", ".join(_POINTS)}'
+            ) from error
         key = number if group is None else (shape['label'], group)
         thing = things.setdefault(key, len(things) + 1)
         if index == VOID or (index == 0 and has_background(table)):
             thing = -1 if index == VOID else 0
         shapes.append(Shape(index, thing, kind, points, mask))
+    return shapes, _stated_size(path, content)
+
+
+def _kind_and_points(shape):
+    """The kind of a stored shape, and its points: float64 (n, 2).
+
+    Raises ValueError, TypeError or KeyError for what cannot be drawn.
+    """
+    kind, stored = shape.get('shape_type'), shape['points']
+    kind = 'polygon' if kind is None else kind
+    if not isinstance(kind, str) or kind not in _POINTS:
+        raise ValueError(f'its shape_type is {reprlib.repr(kind)}')
+    fewest, most = _POINTS[kind]
+    if not isinstance(stored, list) or not all(map(_is_pair, stored)):
+        raise ValueError('its points are no list of pairs of numbers')
+    if not fewest <= len(stored) <= most:
+        raise ValueError(f'a {kind} of {len(stored)} points')
+    points = onp.array(stored, float).reshape(-1, 2)
+    if not onp.isfinite(points).all():
+        raise ValueError('a point is not finite')
+    if abs(points).max() > _FARTHEST:
+        raise ValueError(f'a point lies more than {_FARTHEST} pixels away')
+    return kind, points
+
+
+def _is_pair(point):
+    return (
+        isinstance(point, list)
+        and len(point) == 2
+        and all(type(number) in (int, float) for number in point)
+    )
+
+
+def _stated_size(path, content):
+    """(height, width) of the photo by a labelme file, None if not stated."""
     size = content.get('imageHeight'), content.get('imageWidth')
-    return shapes, size if all(size) else None
+    for side in size:
+        if side is not None and not (
+            type(side) in (int, float) and 0 < side < 2**31
+        ):
+            raise ValueError(
+                f'{path}: {reprlib.repr(side)} is no height or width: correct '
+                'imageHeight and imageWidth'
+            )
+    return None if None in size else size
+
+
+_MOST_NAMES = 10  # that one error lists
 
 
 def _refuse_unknown_names(path, shapes, known):
@@ -94,10 +158,16 @@ def _refuse_unknown_names(path, shapes, known):
     unknown = []
     for number, shape in enumerate(shapes, 1):
         name = shape.get('label') if isinstance(shape, dict) else None
-        if name in known:
+        if isinstance(name, str) and name in known:
             continue
-        close = difflib.get_close_matches(str(name), known, 1)
-        hint = f' (is it «{close[0]}»?)' if close else ''
+        if len(unknown) == _MOST_NAMES:
+            unknown.append('and more')
+            break
+        if not isinstance(name, str):
+            name = reprlib.repr(name)
+        name = plain(name, 60)
+        close = difflib.get_close_matches(name, known, 1)
+        hint = f' (is it «{plain(close[0])}»?)' if close else ''
         unknown.append(f'«{name}» of shape {number}{hint}')
     if unknown:
         raise ValueError(
@@ -111,8 +181,8 @@ def _stored_mask(text):
     import base64
     import io
 
-    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
-        return onp.asarray(image.convert('L')) > 0
+    image = open_image(io.BytesIO(base64.b64decode(text)))
+    return onp.asarray(image.convert('L')) > 0
 
 
 def shape_mask(shape, height, width):

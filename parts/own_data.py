@@ -14,18 +14,21 @@ from typing import NamedTuple
 
 from parts.checkpoints import table_to_json
 from parts.images import (
+    FORMATS,
     VOID,
     colors_in_files,
-    opened,
+    open_image,
+    orientation,
     read_label,
     save_label,
     to_rgb,
 )
 from parts.labelme import read_labelme
+from parts.texts import plain
 
 import numpy as onp
 
-_PHOTO_KINDS = '.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'
+_PHOTO_KINDS = sum(FORMATS.values(), ())
 _LABEL_KINDS = '.json', '.png'
 
 
@@ -38,14 +41,15 @@ class Finding(NamedTuple):
 
     def __str__(self):
         kind = 'error' if self.stops else 'note'
-        return f'{kind}: {self.file}: {self.text}'
+        return plain(f'{kind}: {self.file}: {self.text}')
 
 
 def own_files(photos, labels):
     """Find the photos that have a label.
 
     Returns ({name: (photo, label)}, findings): paths, in the order of their
-    names, and what is left out because its other half is missing.
+    names, and what is left out because its other half is missing, or its
+    name cannot stand in a list of names.
 
     Raises FileNotFoundError if a folder is not there.
     """
@@ -59,6 +63,13 @@ def own_files(photos, labels):
         files = {}
         for path in sorted(folder.iterdir()):
             if path.suffix.lower() not in kinds:
+                continue
+            if not _fits_a_line(path.stem):
+                text = (
+                    'a list of names, one a line, cannot hold this name: '
+                    'rename it, without line ends and blanks at its ends'
+                )
+                findings.append(Finding(path.name, text, True))
                 continue
             other = files.setdefault(path.stem, path)
             if other != path:
@@ -75,7 +86,7 @@ def own_files(photos, labels):
             findings.append(Finding(one[name].name, text, False))
     for name in sorted(photos.keys() - labels.keys()):
         path = folder / f'{name}.jpg'
-        if path.exists() and not path.samefile(photos[name]):
+        if os.path.exists(path) and not path.samefile(photos[name]):
             text = (
                 'JPEG changes colours, so it cannot hold a label: export it '
                 'again as PNG'
@@ -83,6 +94,15 @@ def own_files(photos, labels):
             findings.append(Finding(path.name, text, True))
     both = sorted(photos.keys() & labels.keys())
     return {name: (photos[name], labels[name]) for name in both}, findings
+
+
+def _fits_a_line(name):
+    """Whether a text file of a name a line gives a name back as it is."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # the file system's name is no UTF-8
+        return False
+    return [name] == name.splitlines() == [name.strip()]
 
 
 def check_own(photos, labels, table, read):
@@ -103,7 +123,7 @@ def check_own(photos, labels, table, read):
     for name, (photo, path) in files.items():
         try:
             label, notes = _check_pair(photo, path, table, read)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             text = str(error)
             for full in (photo, path):  # a folder's name helps nobody
                 text = text.replace(str(full), full.name)
@@ -130,9 +150,11 @@ def _check_pair(photo, path, table, read):
     Raises ValueError for what makes the pair useless.
     """
     notes = []
-    with opened(photo) as image:
-        size, stored = _upright_size(image), image.size[::-1]
-        turned = image.getexif().get(0x0112, 1) != 1
+    image = open_image(photo)
+    size = stored = image.size[::-1]
+    turned = orientation(image) != 1
+    if orientation(image) >= 5:
+        size = image.size
     stated = _label_size(path, table)
     if stated is not None and stated != size:
         hint = 'label the photo that is in the folder, at its full size'
@@ -163,18 +185,11 @@ def _check_pair(photo, path, table, read):
     return label, notes
 
 
-def _upright_size(image):
-    """The size of a picture as it is shown: (height, width)."""
-    turned = image.getexif().get(0x0112, 1) >= 5
-    return image.size if turned else image.size[::-1]
-
-
 def _label_size(path, table):
     """(height, width) of a label, or None if it does not say."""
     if path.suffix == '.json':
         return read_labelme(path, table)[1]
-    with opened(path) as image:
-        return image.size[::-1]
+    return open_image(path).size[::-1]
 
 
 def _notes_on_shapes(path, label, table):
@@ -275,7 +290,8 @@ def make_set(photos, labels, target, table, read, split):
         folder.mkdir(parents=True)
         both = {'trainval': sorted(sum(map(list, splits.values()), []))}
         for name, ids in (splits | both).items():
-            (folder / f'{name}.txt').write_text('\n'.join([*ids, '']))
+            text = '\n'.join([*ids, ''])
+            (folder / f'{name}.txt').write_text(text, encoding='utf-8')
         text = json.dumps(table_to_json(table), indent=1)
         (root / 'classes.json').write_text(text + '\n')
     return findings
@@ -312,12 +328,15 @@ def _replaced(target):
 
 def _write_photo(source, stem):
     """Write a photo, upright and RGB, as stem.jpg or stem.png: its size."""
-    with opened(source) as image:
-        upright = image.getexif().get(0x0112, 1) == 1
-        ending = {'JPEG': '.jpg', 'PNG': '.png'}.get(image.format)
-        if ending and upright and image.mode == 'RGB':
-            shutil.copyfile(source, f'{stem}{ending}')
-            return image.size[::-1]
-        rgb = to_rgb(image)
-        rgb.save(f'{stem}.jpg', quality=95, subsampling=0)
-        return rgb.size[::-1]
+    image = open_image(source)
+    ending = {'JPEG': '.jpg', 'PNG': '.png'}.get(image.format)
+    if ending and orientation(image) == 1 and image.mode == 'RGB':
+        shutil.copyfile(source, f'{stem}{ending}')
+        return image.size[::-1]
+    rgb = to_rgb(image)
+    ending = '.jpg' if max(rgb.size) <= _JPEG_SIDE else '.png'
+    rgb.save(f'{stem}{ending}', quality=95, subsampling=0)
+    return rgb.size[::-1]
+
+
+_JPEG_SIDE = 65_500  # pixels; no JPEG is longer
