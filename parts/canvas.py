@@ -8,8 +8,10 @@ window system.
 
 import sys
 import threading
+import warnings
 
-from PIL import Image
+from parts.images import open_image
+from parts.texts import plain
 
 
 def new_figure(width, height):
@@ -30,6 +32,26 @@ def add_axes(fig, left, bottom, width, height):
             height / whole_height,
         )
     )
+
+
+def caption(text):
+    """Turn a text that comes from data into one that matplotlib just draws.
+
+    One line of at most 60 characters. A dollar would begin a formula, and a
+    label that begins with «_» would be left out of a legend.
+    """
+    text = plain(text, 60).replace('$', r'\$')
+    return f'\N{ZERO WIDTH SPACE}{text}' if text.startswith('_') else text
+
+
+def _sentence(alt):
+    """Return a picture's text for whoever cannot see it, in one plain line.
+
+    Raises ValueError if it is empty.
+    """
+    if not alt or not alt.strip():
+        raise ValueError('alt must say in a sentence what is to be seen')
+    return plain(' '.join(alt.split()), 15_000)  # a JPEG holds 64 KiB of it
 
 
 _PHOTO_WIDTH = 1400  # pixels; twice the width of a page's text
@@ -54,26 +76,25 @@ def render(fig, alt, photo=False):
 
     import matplotlib
 
-    if not alt or not alt.strip():
-        raise ValueError('alt must say in a sentence what is to be seen')
-    data = io.BytesIO()
+    alt, data = _sentence(alt), io.BytesIO()
+    if photo:
+        how = {'format': 'png'}
+        how['dpi'] = min(200, _PHOTO_WIDTH / fig.get_figwidth())
+    else:
+        how = {'format': 'svg'}
+        how['metadata'] = {'Title': alt, 'Date': None, 'Creator': None}
+    fixed = {'svg.hashsalt': 'book', 'svg.fonttype': 'none'}
+    with matplotlib.rc_context(fixed), warnings.catch_warnings():
+        # For a letter that its font lacks, an empty square will do. (In an
+        # SVG, whoever shows it has fonts of his own.)
+        for words in 'Glyph .* missing', 'Matplotlib currently does not sup':
+            warnings.filterwarnings('ignore', words)
+        fig.savefig(data, **how)
     if not photo:
-        fixed = {'svg.hashsalt': 'book', 'svg.fonttype': 'none'}
-        with matplotlib.rc_context(fixed):
-            fig.savefig(
-                data,
-                format='svg',
-                metadata={'Title': alt, 'Date': None, 'Creator': None},
-            )
         # Without the lines of XML before it, a drawing can stand in HTML.
         return data.getvalue()[data.getvalue().index(b'<svg') :]
-    fig.savefig(
-        data,
-        format='png',
-        dpi=min(200, _PHOTO_WIDTH / fig.get_figwidth()),
-    )
     jpeg = io.BytesIO()
-    Image.open(data).convert('RGB').save(
+    open_image(data).convert('RGB').save(
         jpeg, 'JPEG', quality=88, subsampling=0, comment=alt.encode()
     )
     return jpeg.getvalue()
@@ -84,7 +105,7 @@ class Picture:
 
     def __init__(self, fig, alt, photo=False):
         """Render fig, see `render`."""
-        data = render(fig, alt, photo)
+        data, alt = render(fig, alt, photo), _sentence(alt)
         if photo:
             kind, width = 'image/jpeg', round(fig.get_figwidth() * 96)
             self.metadata = {kind: {'width': width, 'alt': alt}}

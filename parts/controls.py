@@ -186,7 +186,7 @@ def _compare_data(
         for photo, prediction, truth, confidence in images:
             height, width = photo.shape[:2]
             shrink = min(1, longest / max(height, width))
-            size = round(width * shrink), round(height * shrink)
+            size = [max(1, round(side * shrink)) for side in (width, height)]
             labels = [
                 Image.fromarray(m.astype('uint8')).resize(size, Image.NEAREST)
                 for m in (prediction, truth)

@@ -5,8 +5,16 @@ import os
 import tempfile
 from pathlib import Path
 
-from parts.canvas import Picture, add_axes, new_figure, render, show
-from parts.images import VOID, host
+from parts.canvas import (
+    Picture,
+    add_axes,
+    caption,
+    new_figure,
+    render,
+    show,
+)
+from parts.images import VOID, host, pixel_counts
+from parts.texts import plain
 
 import numpy as onp
 from PIL import Image
@@ -48,6 +56,30 @@ def _as_picture(image):
     return image.astype('uint8')
 
 
+# How high a picture may be drawn for its width, and how small its short side
+# for that, so that long and thin ones are seen. They are drawn distorted.
+_HIGHEST, _THINNEST = 3, 1 / 24
+
+_PER_INCH = 200  # pixels of a drawing
+
+
+def _frame(image, width):
+    """In which width and height, in inches, an image is drawn."""
+    height = width * image.shape[0] / image.shape[1]
+    across = width * min(1, _HIGHEST * width / height)
+    least = width * _THINNEST
+    return max(across, least), min(max(height, least), _HIGHEST * width)
+
+
+def _steps(image, frame):
+    """How many rows and columns of an image become one in a drawing."""
+    inches = frame[::-1]
+    return [
+        max(1, int(side / (_PER_INCH * inch)))
+        for side, inch in zip(image.shape, inches, strict=False)
+    ]
+
+
 def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
     """Show images in a grid, row by row.
 
@@ -74,18 +106,17 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
     if titles is not None and len(titles) != len(imgs):
         raise ValueError(f'{len(titles)} titles for {len(imgs)} images')
     pictures = [_as_picture(image) for image in imgs]
+    frames = [_frame(picture, scale) for picture in pictures]
     alt = alt or 'Images: ' + '; '.join(titles or ['without titles'])
+    titles = titles and [caption(title) for title in titles]
     gap, title_height = 0.08, 0.3 if titles else 0
     # As large as fits the longest title over its column.
     longest = max([1, *map(len, titles or [])])
     fontsize = min(11.5, max(7, 72 * scale / (0.58 * longest)))
     # A row is as high as its highest image, shown as wide as the column.
     heights = [
-        max(
-            scale * picture.shape[0] / picture.shape[1]
-            for picture in pictures[first : first + num_cols]
-        )
-        for first in range(0, len(pictures), num_cols)
+        max(height for _, height in frames[first : first + num_cols])
+        for first in range(0, len(frames), num_cols)
     ]
     width = num_cols * (scale + gap) + gap
     height = sum(heights) + len(heights) * (gap + title_height) + gap
@@ -97,12 +128,12 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
             index = row * num_cols + col
             if index >= len(pictures):
                 break
-            picture = pictures[index]
-            shown = scale * picture.shape[0] / picture.shape[1]
+            wide, high = frames[index]
             left = gap + col * (scale + gap)
-            box = left, top - shown, scale, shown
-            axes = add_axes(fig, *box)
-            axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
+            axes = add_axes(fig, left, top - high, wide, high)
+            down, across = _steps(pictures[index], frames[index])
+            small = Image.fromarray(pictures[index]).reduce((across, down))
+            axes.imshow(small, cmap='gray', vmin=0, vmax=255, aspect='auto')
             axes.set_axis_off()
             if titles:
                 axes.set_title(titles[index], fontsize=fontsize, pad=4)
@@ -119,11 +150,15 @@ def overlay(photo, label, table, strength=0.6):
     """
     if photo.shape != (*label.shape, 3):
         raise ValueError(f'a photo {photo.shape}, a label {label.shape}')
-    colors = table.colormap[label]
-    mixed = onp.rint((1 - strength) * photo + strength * colors)
-    return onp.where(_shown(table)[label][..., None], mixed, photo).astype(
-        'uint8'
-    )
+    shown, mixed = _shown(table)[..., None], onp.empty(photo.shape, 'uint8')
+    # A part at a time: the numbers in between take 80 bytes a pixel.
+    rows = max(1, 2**20 // photo.shape[1])
+    for top in range(0, len(photo), rows):
+        part = slice(top, top + rows)
+        under, colors = photo[part], table.colormap[label[part]]
+        both = onp.rint((1 - strength) * under + strength * colors)
+        mixed[part] = onp.where(shown[label[part]], both, under)
+    return mixed
 
 
 def _shown(table):
@@ -137,6 +172,7 @@ def show_overlay(photo, label, table, width=6, alt=None):
     `photo`, `label`, `table`: see `overlay`. The legend has the classes that
     occur, each with its share of the pixels. `width`: in inches. `alt`: a
     sentence that says what is to be seen; the legend's words by default.
+    Of a large photo, many pixels become one; a very long one is squeezed.
     """
     fig, words = _draw_overlay(photo, label, table, width)
     show(fig, alt or words, photo=True)
@@ -155,26 +191,27 @@ def _draw_overlay(photo, label, table, width):
     """Make the figure of `show_overlay`, and the words of its legend."""
     from matplotlib.patches import Patch
 
-    mixed = overlay(photo, label, table)
-    counts = onp.bincount(label.ravel(), minlength=256)
+    counts = pixel_counts(label)
     entries = {
-        index: f'{name} {counts[index] / label.size:.1%}'
+        index: f'{plain(name, 40)} {counts[index] / label.size:.1%}'
         for index, name in [*enumerate(table.names), (VOID, 'void')]
         if counts[index] and _shown(table)[index]
     }
-    words = ', '.join(entries.values()) or f'nothing but {table.names[0]}'
-    columns = max(1, int(width / 1.9))
+    words = ', '.join(entries.values())
+    words = words or f'nothing but {plain(table.names[0], 40)}'
+    longest = max(map(len, entries.values()), default=1)
+    columns = max(1, int(width / max(1.9, 0.4 + 0.09 * longest)))
     rows = max(1, math.ceil(len(entries) / columns))
     below = 0.1 + 0.26 * rows
-    height = width * photo.shape[0] / photo.shape[1]
+    across, height = frame = _frame(photo, width)
     fig = new_figure(width, height + below)
-    axes = add_axes(fig, 0, below, width, height)
-    axes.imshow(mixed)
+    axes = add_axes(fig, 0, below, across, height)
+    axes.imshow(_small_overlay(photo, label, table, frame), aspect='auto')
     axes.set_axis_off()
     if entries:
         fig.legend(
             handles=[
-                Patch(color=table.colormap[index] / 255, label=text)
+                Patch(color=table.colormap[index] / 255, label=caption(text))
                 for index, text in entries.items()
             ],
             loc='lower left',
@@ -185,8 +222,26 @@ def _draw_overlay(photo, label, table, width):
             handlelength=1,
         )
     else:
-        fig.text(0.02, 0.1 / (height + below), words, fontsize=11)
+        fig.text(0.02, 0.1 / (height + below), caption(words), fontsize=11)
     return fig, f'A photo under its label: {words}.'
+
+
+def _small_overlay(photo, label, table, frame):
+    """Draw `overlay` about as large as it is seen: RGB, (height, width, 3).
+
+    A pixel is the mean of all those that it stands for, in colour, so every
+    class keeps its share of what is seen.
+    """
+    down, across = _steps(photo, frame)
+    rows = down * max(1, 2**20 // (down * photo.shape[1]))
+    return onp.concatenate(
+        [
+            Image.fromarray(
+                overlay(photo[top:][:rows], label[top:][:rows], table)
+            ).reduce((across, down))
+            for top in range(0, len(photo), rows)
+        ]
+    )
 
 
 def plot(
@@ -236,7 +291,7 @@ def _draw_curves(x, curves, xlabel, ylabel, ylim, marker, size=(6, 3.4)):
         axes.plot(
             [float(position) for position in positions],
             [float(value) for value in values],
-            label=name,
+            label=caption(name),
             color=_COLORS[index % len(_COLORS)],
             linestyle=_DASHES[index % len(_DASHES)],
             linewidth=2,
@@ -251,15 +306,22 @@ def _draw_curves(x, curves, xlabel, ylabel, ylim, marker, size=(6, 3.4)):
     if ylim is not None:
         axes.set_ylim(*ylim)
     if len(curves) > 1:
+        longest = max(len(caption(name)) for name in curves)
+        columns = int(size[0] / (0.09 * longest)) if longest else 3
         axes.legend(
             loc='lower left',
             bbox_to_anchor=(0, 1),
-            ncols=min(3, len(curves)),
-            fontsize=11,
+            ncols=max(1, min(3, len(curves), columns)),
+            fontsize=_font_size(size[0], longest),
             frameon=False,
             borderaxespad=0.2,
         )
     return fig
+
+
+def _font_size(width, longest):
+    """In points: so many letters leave room in a figure's width, in inches."""
+    return min(11, 54 * width / max(1, longest))
 
 
 def plot_bars(names, values, xlabel, alt, log=False, size=None):
@@ -278,13 +340,17 @@ def plot_bars(names, values, xlabel, alt, log=False, size=None):
     """
     if len(names) != len(values):
         raise ValueError(f'{len(values)} values for {len(names)} names')
-    fig = new_figure(*(size or (6, 0.3 * len(names) + 0.9)))
+    size = size or (6, 0.3 * len(names) + 0.9)
+    names = [caption(name) for name in names]
+    longest = max(map(len, names), default=0)
+    fig = new_figure(*size)
     fig.set_layout_engine('constrained')
     axes = fig.add_subplot()
     numbers = [float(value) for value in values]
     bars = axes.barh(range(len(names)), numbers, color=_COLORS[0], log=log)
     axes.bar_label(bars, fmt='{:,.4g}', padding=3, fontsize=10.5)
-    axes.set_yticks(range(len(names)), names, fontsize=11)
+    fontsize = _font_size(size[0], longest)
+    axes.set_yticks(range(len(names)), names, fontsize=fontsize)
     axes.tick_params(axis='x', labelsize=11)
     axes.margins(x=0.15, y=0.02)
     axes.invert_yaxis()
@@ -313,6 +379,7 @@ def show_matrix(matrix, alt, titles=None, digits=3, size=0.42):
     """
     matrices = matrix if isinstance(matrix, list | tuple) else [matrix]
     titles = [titles] if isinstance(titles, str) else titles
+    titles = titles and [caption(title) for title in titles]
     if titles is not None and len(titles) != len(matrices):
         raise ValueError(f'{len(titles)} titles for {len(matrices)} matrices')
     matrices = [host(m).astype(float) for m in matrices]

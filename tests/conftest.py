@@ -44,6 +44,7 @@ NEEDS = {
     'test_controls.py': 'ipywidgets',
     'test_exercises.py': 'd2lbook',
     'test_explorer.py': 'playwright',
+    'test_hostile_pages.py': 'sphinx',
     'test_lab.py': 'jupyterlab',
     'test_pages.py': 'playwright',
     'test_rooms.py': 'd2lbook',

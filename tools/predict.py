@@ -26,8 +26,6 @@ if __name__ == '__main__':
     ending.at_once()
 
 import argparse
-import os
-import shutil
 import tempfile
 
 sys.path.insert(0, str(ROOT))
@@ -35,11 +33,12 @@ sys.path.insert(0, str(ROOT))
 import segbook
 import utils  # first: it gives MXNet all cores
 from parts.checkpoints import fill, table_arguments, unpack
+from parts.images import pixel_counts
 from parts.nets import knows_sizes
 from parts.stored import naming, open_arrays, open_zip, read_json, read_member
+from parts.texts import plain
 from tools import weights
 
-import numpy as onp
 from mxnet import gluon, init, np
 from mxnet.gluon import nn
 
@@ -218,7 +217,8 @@ def segment(image, checkpoint=None, folder=FOLDER):
     sideways (EXIF) is set upright, and so are both pictures. `checkpoint`:
     see `load_net`; None takes `newest_checkpoint()`.
     Returns the paths of NAME.png and NAME-overlay.jpg in `folder`, which
-    replace older ones; what was found is printed.
+    replace older ones; what was found is printed. If the overlay cannot be
+    drawn, the label is there all the same.
 
     Raises FileNotFoundError or ValueError naming the file at fault.
     """
@@ -233,21 +233,22 @@ def segment(image, checkpoint=None, folder=FOLDER):
     png, jpg = (
         folder / f'{image.stem}{end}' for end in ('.png', '-overlay.jpg')
     )
-    scratch = Path(tempfile.mkdtemp(prefix='.new-', dir=folder))
-    try:  # both pictures or none
-        utils.save_label(scratch / 'label', label, table.colormap)
-        utils.save_overlay(scratch / 'overlay', photo, label, table)
-        os.replace(scratch / 'label', png)
-        os.replace(scratch / 'overlay', jpg)
-    finally:
-        shutil.rmtree(scratch)
+    utils.save_label(png, label, table.colormap)
+    jpg.unlink(missing_ok=True)  # it may be of another label
+    utils.save_overlay(jpg, photo, label, table)
     height, width = label.shape
-    print(f'{image}: {width} x {height} pixels')
-    print(f'{checkpoint}: {kind}, {len(table.names)} classes')
-    for index, count in enumerate(onp.bincount(label.ravel())):
+    say(f'{image}: {width} x {height} pixels')
+    say(f'{checkpoint}: {kind}, {len(table.names)} classes')
+    for index, count in enumerate(pixel_counts(label)):
         if count:
-            print(f'{table.names[index]:>16s} {count / label.size:6.1%}')
+            name = plain(table.names[index], 60)
+            say(f'{name:>16s} {count / label.size:6.1%}')
     return png, jpg
+
+
+def say(text):
+    """Print a line; what is in its names must not control the terminal."""
+    print(plain(text))
 
 
 def main(arguments=None):
@@ -260,12 +261,11 @@ def main(arguments=None):
         return 'which photo? make predict IMAGE=photo.jpg'
     try:
         for path in segment(given.image, given.checkpoint, FOLDER):
-            print(path)
+            say(str(path))
     except (OSError, ValueError) as error:
-        return str(error)
+        return plain(str(error))
 
 
 if __name__ == '__main__':
     ending.in_order()
-    message = main()
-    sys.exit(message and ending.plain(message))
+    sys.exit(main())
