@@ -8,12 +8,13 @@ import sys
 import tarfile
 import tempfile
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from parts.checkpoints import fill
 from parts.devices import try_all_gpus
 from parts.start import HERE
 from parts.stored import naming, open_arrays
+from parts.texts import plain
 
 import mxnet as mx
 import requests
@@ -176,18 +177,50 @@ def _sha1(path):
 def _unpack(archive, target):
     """Unpack a tar file into the folder target: all of it, or nothing.
 
-    Raises ValueError naming the file if it is damaged, or if a member would
-    land outside the folder.
+    Only files and folders, whatever Python's version: its own filters came
+    with 3.11.4, and links led out of the folder past those of later ones.
+    Whoever may read new files by the umask may read these.
+
+    Raises ValueError for anything else, for a member that would land outside
+    of the folder, or twice in one place, and for a damaged archive.
     """
     scratch = Path(tempfile.mkdtemp(prefix='.unpack-', dir=target.parent))
     try:
-        with tarfile.open(archive, 'r:') as tar:  # compressed it is none
-            tar.extractall(scratch, filter='data')
-        os.replace(scratch, target)
-    except tarfile.TarError as error:
+        root = scratch / 'new'
+        root.mkdir()
+        with tarfile.open(archive, 'r:') as tar:
+            for member in tar:
+                _extract(tar, member, root)
+        os.replace(root, target)
+    except (
+        tarfile.TarError,
+        ValueError,
+        FileExistsError,
+        NotADirectoryError,
+    ) as error:
         raise ValueError(f'{archive} is not unpacked: {error}') from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _extract(tar, member, root):
+    """Write a member of a tar file below a folder; refuse what is strange."""
+    name, parts = plain(member.name, 80), PurePosixPath(member.name).parts
+    if not (member.isreg() or member.isdir()) or member.issparse():
+        raise ValueError(f'{name} is neither a file nor a folder')
+    if member.name.startswith('/') or '..' in parts:
+        raise ValueError(f'{name} lies outside of the folder')
+    if len(member.name) > 200:
+        raise ValueError(f'{name} is too long a name')
+    if not 0 <= member.size <= os.stat(tar.name).st_size:
+        raise ValueError(f'{name} has an absurd size, {member.size} bytes')
+    path = root.joinpath(*parts)
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tar.extractfile(member) as source, open(path, 'xb') as file:
+        shutil.copyfileobj(source, file)
 
 
 def backbone_file():
