@@ -187,10 +187,10 @@ def try_photo(rng, folder):
 
 
 KINDS = {
-    'labelme files': (try_labelme, 1200),
-    'labels': (try_label, 2000),
-    'lists of names': (try_split, 1500),
-    'photos': (try_photo, 2500),
+    'labelme files': (try_labelme, 800),
+    'labels': (try_label, 1200),
+    'lists of names': (try_split, 1000),
+    'photos': (try_photo, 2000),
 }
 
 
