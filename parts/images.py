@@ -4,9 +4,10 @@ import io
 import math
 import os
 import stat
-import tempfile
 import warnings
 from pathlib import Path
+
+from parts import whole
 
 import numpy as onp
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -326,10 +327,8 @@ def save_label(path, label, colormap):
         )
     image = Image.fromarray(label.astype('uint8'))  # putpalette: mode P
     image.putpalette(onp.asarray(colormap, 'uint8').tobytes())
-    path = Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        image.save(f'{folder}/label.png', optimize=True)
-        os.replace(f'{folder}/label.png', path)
+    with whole.new(Path(path)) as part:
+        image.save(part, 'PNG', optimize=True)
 
 
 def read_split(root, split):

@@ -7,11 +7,10 @@ labelme writes, or NAME.png, painted in indices or colours.
 import json
 import os
 import shutil
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from parts import whole
 from parts.checkpoints import table_to_json
 from parts.images import (
     FORMATS,
@@ -275,7 +274,14 @@ def make_set(photos, labels, target, table, read, split):
                 'label more photos with it'
             )
             findings.append(Finding(name, text, False))
-    with _replaced(target) as root:
+    target = Path(target)
+    others = {path.name for path in target.glob('*')} - set(_PARTS)
+    if others:
+        raise FileExistsError(
+            f'{target} holds {sorted(others)[0]}, which is no part of a data '
+            'set: name another folder'
+        )
+    with whole.new(target) as root:
         for part in _PARTS[:2]:
             (root / part).mkdir(parents=True)
         for name, (photo, path) in files.items():
@@ -298,32 +304,6 @@ def make_set(photos, labels, target, table, read, split):
 
 
 _PARTS = 'JPEGImages', 'SegmentationClass', 'ImageSets', 'classes.json'
-
-
-@contextmanager
-def _replaced(target):
-    """Give a new folder; put it in the place of target when it is complete.
-
-    Raises FileExistsError if target holds what is no part of a data set.
-    """
-    target = Path(target)
-    if target.exists():
-        others = {path.name for path in target.iterdir()} - set(_PARTS)
-        if others:
-            raise FileExistsError(
-                f'{target} holds {sorted(others)[0]}, which is no part of a '
-                'data set: name another folder'
-            )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix='.new-', dir=target.parent))
-    try:
-        (scratch / 'new').mkdir()
-        yield scratch / 'new'
-        if target.exists():
-            os.replace(target, scratch / 'old')
-        os.replace(scratch / 'new', target)
-    finally:
-        shutil.rmtree(scratch)
 
 
 def _write_photo(source, stem):

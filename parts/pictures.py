@@ -1,8 +1,6 @@
 """What chapters draw: grids of images, overlays, curves, bars, matrices."""
 
 import math
-import os
-import tempfile
 from pathlib import Path
 
 from parts.canvas import (
@@ -15,6 +13,7 @@ from parts.canvas import (
 )
 from parts.images import VOID, host, pixel_counts
 from parts.texts import plain
+from parts.whole import write_whole
 
 import numpy as onp
 from PIL import Image
@@ -181,10 +180,7 @@ def show_overlay(photo, label, table, width=6, alt=None):
 def save_overlay(path, photo, label, table, width=7):
     """Write what `show_overlay` shows as a JPEG, complete or not at all."""
     fig, words = _draw_overlay(photo, label, table, width)
-    path = Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        Path(folder, 'overlay').write_bytes(render(fig, words, photo=True))
-        os.replace(Path(folder, 'overlay'), path)
+    write_whole(Path(path), render(fig, words, photo=True))
 
 
 def _draw_overlay(photo, label, table, width):

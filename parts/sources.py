@@ -6,10 +6,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from parts import whole
 from parts.checkpoints import fill
 from parts.devices import try_all_gpus
 from parts.start import HERE
@@ -68,22 +67,13 @@ def _made_by(script, suffix, also=()):
     key = hashlib.sha1(code).hexdigest()[:10]
     target = DATA / f'{Path(script).stem}-{key}{suffix}'
     if not target.exists():
-        with _lock(DATA / f'.{target.name}.lock'):
+        lock = DATA / f'.{target.name}.lock'
+        with whole.only_one(lock, f'what makes {target.name}'):
             if not target.exists():
-                command = [sys.executable, str(sources[0]), str(target)]
-                subprocess.run(command, check=True)
+                with whole.new(target) as part:
+                    command = [sys.executable, str(sources[0]), str(part)]
+                    subprocess.run(command, check=True)
     return target
-
-
-@contextmanager
-def _lock(path):
-    """Hold a lock file: others who want the same thing wait here."""
-    import fcntl  # Linux and macOS have it; nothing else here needs it
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w') as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def download_voc(folder=DATA, mirrors=VOC_MIRRORS, sha1=VOC_SHA1):
@@ -102,7 +92,7 @@ def download_voc(folder=DATA, mirrors=VOC_MIRRORS, sha1=VOC_SHA1):
     root = target / 'VOCdevkit' / 'VOC2012'
     if root.is_dir():
         return root
-    with _lock(folder / '.VOC2012.lock'):
+    with whole.only_one(folder / '.VOC2012.lock', 'another download'):
         if root.is_dir():
             return root
         if archive.exists() and _sha1(archive) != sha1:
@@ -184,23 +174,14 @@ def _unpack(archive, target):
     Raises ValueError for anything else, for a member that would land outside
     of the folder, or twice in one place, and for a damaged archive.
     """
-    scratch = Path(tempfile.mkdtemp(prefix='.unpack-', dir=target.parent))
+    strange = ValueError, FileExistsError, NotADirectoryError
     try:
-        root = scratch / 'new'
-        root.mkdir()
-        with tarfile.open(archive, 'r:') as tar:
+        with whole.new(target) as root, tarfile.open(archive, 'r:') as tar:
+            root.mkdir()
             for member in tar:
                 _extract(tar, member, root)
-        os.replace(root, target)
-    except (
-        tarfile.TarError,
-        ValueError,
-        FileExistsError,
-        NotADirectoryError,
-    ) as error:
+    except (tarfile.TarError, *strange) as error:
         raise ValueError(f'{archive} is not unpacked: {error}') from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _extract(tar, member, root):
