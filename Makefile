@@ -3,8 +3,8 @@
 # TESTS=tests/test_data.py some of the tests (or options of pytest),
 # ARGS=--no-browser is for the lab, FORMAT=nbgrader for the class.
 #
-# A variable's value is data, a photo may be called $(shell …).jpg. Make would
-# expand what comes from its command line; here that is taken by the letter.
+# A variable's value is data: a photo may be called $(shell …).jpg. Make would
+# expand what its command line sets; here every letter stays what it is.
 # Recipes read variables as the shell's, "$$IMAGE", never as make's, $(IMAGE).
 $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
 	$(eval override export $(name) := $$(value $(name)))))

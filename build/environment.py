@@ -95,7 +95,7 @@ def make(folder, pins, works):
         venv.create(folder, symlinks=True, with_pip=True)
     except subprocess.CalledProcessError as error:  # from the new Python
         said = error.output.decode(errors='replace')
-        print(said, file=sys.stderr)
+        print(*re.findall('^ERROR.*', said, re.M), sep='\n', file=sys.stderr)
         fail(folder, said)
     python = python_of(folder)
     # The pins are complete: pip has nothing to find out, only to install.
@@ -135,7 +135,7 @@ def check(python):
     )
     if not done.returncode:
         return
-    said = done.stderr.strip() or f'Python ended with {done.returncode}'
+    said = done.stderr.strip() or f'Python ended with status {done.returncode}'
     reason = said.splitlines()[-1]
     help_ = {
         'libgomp.so.1': 'install the package libgomp1 (Fedora: libgomp)',

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 
+import ending
 import environment
 from support import script
 
@@ -97,6 +100,135 @@ def test_a_python_that_does_not_fit_is_passed_over(checkout, tmp_path):
     path = f'{tmp_path}:{os.environ["PATH"]}'
     done = setup(checkout, 'cpu', *WHERE, PYTHON=str(broken), PATH=path)
     assert done.returncode == 0, done.stderr
+
+
+def test_python_may_die_without_a_word(checkout):
+    (checkout / 'utils.py').write_text('import os; os._exit(9)\n')
+    done = setup(checkout, 'cpu', *WHERE)
+    said = 'MXNet does not start: Python ended with status 9'
+    assert done.stderr.splitlines() == [said]
+
+
+# ------------------------------------------- What is refused, and interrupted
+LONG = 'x' * environment.LONG
+
+
+@pytest.mark.parametrize(
+    'name, strange',
+    [
+        ('a:b', ':'),
+        ('a "b"', '"'),
+        ('a\nb', '\\n'),
+        ('a\udcffb', '\\udcff'),
+        ('a\\b', '\\'),
+        ('$HOME', '$'),
+        ('a`touch HIT`b', '`'),
+        ('a[1]*{b}?', '* or ? or [ or ] or { or }'),
+        (f'{LONG};HIT', ';'),
+    ],
+)
+def test_a_folder_with_such_a_name_is_refused_before_all_else(
+    checkout, name, strange
+):
+    folder = checkout.parent / 'in' / name
+    folder.parent.mkdir()
+    checkout.rename(folder)
+    (folder / '.venv').mkdir()
+    (folder / '.venv' / 'a file').touch()
+    before = sorted(os.listdir(folder))
+    done = setup(folder, 'cpu', *WHERE)
+    assert (done.returncode, done.stdout) == (1, '')
+    (line,) = done.stderr.splitlines()
+    assert f' holds {strange}: ' in line
+    # Python's own __pycache__ is below build/.
+    assert sorted(os.listdir(folder)) == before
+    assert os.listdir(folder / '.venv') == ['a file']
+
+
+@pytest.mark.parametrize(
+    'name', ["Jo's book (2) & more; ü %#~!", "Jo's;book", f'{LONG} ;x']
+)
+def test_other_strange_names_will_do(checkout, name):
+    """Also for the scripts that pip writes, which name their Python."""
+    folder = checkout.parent / name
+    checkout.rename(folder)
+    done = setup(folder, 'cpu', *WHERE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith(f'{folder / ".venv"} ')
+    pip = [folder / '.venv' / 'bin' / 'pip', '--version']
+    done = subprocess.run(pip, capture_output=True, text=True)
+    assert str(folder) in done.stdout, done.stderr
+
+
+def test_a_link_in_the_place_of_an_environment_is_left_alone(checkout):
+    elsewhere = checkout.parent / 'elsewhere'
+    elsewhere.mkdir()
+    (elsewhere / 'a file').touch()
+    (checkout / '.venv').symlink_to(elsewhere)
+    done = setup(checkout, 'cpu', *WHERE)
+    assert (done.returncode, done.stdout) == (1, '')
+    (line,) = done.stderr.splitlines()
+    assert '.venv is a link' in line
+    assert os.listdir(elsewhere) == ['a file']
+    assert (checkout / '.venv').is_symlink()
+
+
+@pytest.mark.parametrize('box', ['', 'no such', 'doctor', '-x', 'a\nb', '..'])
+def test_a_box_that_is_none_is_named(checkout, box):
+    done = setup(checkout, box, *WHERE)
+    assert (done.returncode, done.stdout) == (1, '')
+    said = f'BOX={ending.plain(box)} is unknown: it is cpu, gpu, '
+    assert done.stderr.startswith(said) and done.stderr.count('\n') == 1
+
+
+@pytest.mark.parametrize('home', ['/dev/null/home', 'relative', None])
+def test_who_has_no_home_gets_one(checkout, home):
+    """What has no entry in the list of users, has none without HOME."""
+    name = 'import os; print(os.path.expanduser("~"))'
+    done = setup(checkout, 'cpu', '-c', name, HOME=home or str(checkout))
+    expected = checkout / '_build' / 'home' if home else checkout
+    assert done.stdout.splitlines()[-1] == str(expected)
+    assert expected.is_dir()
+
+
+def test_an_interrupted_installation_ends_in_one_line(checkout):
+    """While pip waits for an index that does not answer."""
+    hashes = '--hash=sha256:' + '0' * 64
+    pins = checkout / 'requirements' / 'cpu.txt'
+    pins.write_text(f'nothing==1 {hashes}\n')
+    with socket.create_server(('127.0.0.1', 0)) as index:
+        address = f'http://127.0.0.1:{index.getsockname()[1]}/'
+        process = subprocess.Popen(
+            [checkout / 'build' / 'setup.sh', 'cpu', *WHERE],
+            env={
+                **os.environ,
+                'PIP_INDEX_URL': address,
+                'PIP_EXTRA_INDEX_URL': '',
+                'PIP_CONFIG_FILE': os.devnull,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+        index.settimeout(120)
+        connection, _ = index.accept()
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert errors == 'interrupted\n'
+        assert connection.recv(4) == b'GET '
+        connection.settimeout(60)
+        while connection.recv(4096):  # pip is gone, too
+            pass
+    assert not (checkout / '.venv' / environment.STAMP).exists()
+
+
+def test_a_full_disk_is_told_with_what_is_free(tmp_path, capsys):
+    said = 'ERROR: Could not install: [Errno 28] No space left on device\n'
+    with pytest.raises(SystemExit, match='MB are free in'):
+        environment.fail(tmp_path, said)
+    with pytest.raises(SystemExit, match='^[^;]* could not be made$'):
+        environment.fail(tmp_path, 'ERROR: another reason\n')
 
 
 # --------------------------------------------------------- The rule for skips

@@ -179,6 +179,18 @@ def test_folders_hold_wherever_a_notebook_is(
 
 
 # ---------------------------------------------------------------- The server
+def test_what_is_typed_comes_after_the_books_own_settings(monkeypatch):
+    given = []
+    monkeypatch.setattr(lab, 'copy_notebooks', lambda root: [])
+    monkeypatch.setattr(lab, 'register_kernel', lambda root: None)
+    monkeypatch.setattr(lab.LabApp, 'launch_instance', given.append)
+    monkeypatch.setenv('PYTHONPATH', 'elsewhere')
+    lab.main('--no-browser', '--port=1')
+    expected = [*lab.settings(book.ROOT), '--no-browser', '--port=1']
+    assert given == [expected]
+    assert os.environ['PYTHONPATH'] == f'{book.ROOT}:elsewhere'
+
+
 @pytest.fixture(scope='module')
 def server(tiny):
     """The address of JupyterLab, started as `make lab` starts it."""

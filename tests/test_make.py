@@ -86,6 +86,7 @@ def test_no_value_is_anything_but_data(checkout, target, name):
         ):
             arguments, environment = received(printed)
             assert environment[name] == value
+            assert 'HIT' not in environment['MAKEFLAGS']  # for another make
             known = {'BOX': 'cpu', **environment}
             assert arguments == [
                 known.get(part[1:], '') if part[0] == '$' else part

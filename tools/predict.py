@@ -262,7 +262,7 @@ def main(arguments=None):
     try:
         for path in segment(given.image, given.checkpoint, FOLDER):
             say(str(path))
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         return plain(str(error))
 
 
