@@ -244,12 +244,13 @@ def train(
             stored = load_checkpoint(
                 checkpoint, net, trainer, devices, settings
             )
-            if history.keys() - stored.keys():
-                raise ValueError(
-                    f'{checkpoint} is of a run without val_data: it has no '
-                    + ', '.join(history.keys() - stored.keys())
-                )
-            history = {name: stored[name] for name in history}
+            for name in history:
+                if name not in stored:
+                    raise ValueError(
+                        f'{checkpoint} has no history of {name}: was its run '
+                        'without val_data?'
+                    )
+                history[name] = stored[name]
         speaks = first and not quiet
         with Report(history, num_epochs, len(batches), speaks) as report:
             for epoch in range(len(history['loss']), num_epochs):

@@ -38,7 +38,7 @@ def naming(path, what):
         if isinstance(error, OSError) and error.errno not in _FAULTY:
             raise  # no fault of the file: the disk is full, …
         cause = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f'{path} {what}: {cause}') from error
+        raise ValueError(f'{path} {what}: {cause[:500]}') from error
 
 
 def read_json(text):
@@ -69,7 +69,7 @@ def unfolds_to(path):
 
 @contextmanager
 def open_zip(path):
-    """Open a zip file: every name once, nothing locked or out of place."""
+    """Open a zip file in which every name is there once, and lies within."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         for name in names:

@@ -377,7 +377,7 @@ def test_an_undefined_figure_comes_back(tmp_path):
 
 
 def test_going_on_with_figures_that_were_not_kept_is_named(run):
-    with pytest.raises(ValueError, match='without val_data.*mean_iu') as error:
+    with pytest.raises(ValueError, match='without val_data') as error:
         train(new_net(), run, val_data=Noise())
     assert str(run) in str(error.value)
 

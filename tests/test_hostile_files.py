@@ -4,11 +4,13 @@ First one file for each attack, then a campaign of small changes: a short one
 here, and `campaign` runs longer ones.
 """
 
+import errno
 import io
 import json
 import os
 import random
 import resource
+import shutil
 import struct
 import subprocess
 import sys
@@ -60,13 +62,13 @@ def small_net():
     return net
 
 
-def train(path, epochs=2):
+def train(path, net=None):
     """Go on with a training of two epochs."""
     utils.train(
-        small_net(),
+        net or small_net(),
         utils.Batches(Noise(), 4),
         segbook.void_cross_entropy,
-        epochs,
+        2,
         devices=[mx.cpu()],
         checkpoint=path,
         quiet=True,
@@ -309,6 +311,24 @@ def test_zip_files_with_tricks_are_refused(run, net_file, use):
         refused(use, path)
 
 
+def test_a_full_disk_is_no_fault_of_the_file(run, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, 'copyfileobj', full)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        train(run)
+
+
+def test_an_older_checkpoint_still_segments_photos(tmp_path):
+    """What is pickled in it is never looked at."""
+    path = tmp_path / 'net.zip'
+    write_net(path)
+    there = {'parameters': members(path)['parameters'], 'trainer': b'(lp0\n.'}
+    write_zip(path, there.items())
+    segment(path)
+
+
 def test_a_checkpoint_that_somebody_compressed_works(run):
     write_zip(run, members(run).items(), zipfile.ZIP_DEFLATED)
     train(run)
@@ -400,7 +420,7 @@ def change_run(run, change):
 @pytest.mark.parametrize(
     ('keys', 'value', 'words'),
     [
-        ('history', {}, 'has no '),
+        ('history', {}, 'has no history of loss'),
         ('history loss', 'x', 'history of loss'),
         ('history loss', [True], 'history of loss'),
         ('history loss', ['1'], 'history of loss'),
@@ -655,6 +675,23 @@ def test_arrays_that_do_not_fit_together_are_refused(tmp_path, monkeypatch):
         assert (7,) in shapes.values()
         write_shapes(path, shapes)
         refused(use, path, f'{norm}gamma is float32 (7,), not float32 (64,)')
+
+
+def test_a_net_that_does_not_know_its_sizes_learns_them_first(run):
+    """From a photo, not from the file."""
+    net = nn.HybridSequential()
+    net.add(nn.Conv2D(3, 3, 1, 1), nn.BatchNorm(), nn.Conv2D(3, 1))
+    net.initialize(init.Xavier())
+    there = members(run)
+    (run.parent / 'parameters').write_bytes(there['parameters'])
+    with stored.open_arrays(run.parent / 'parameters') as arrays:
+        changed = {name: array.read() for name, array in arrays.items()}
+    for name in ('gamma', 'beta', 'running_mean', 'running_var'):
+        changed[f'1.{name}'] = onp.zeros(2, 'float32')
+    file = io.BytesIO()
+    onp.savez(file, **changed)
+    write_zip(run, (there | {'parameters': file.getvalue()}).items())
+    refused(lambda path: train(path, net), run, '(2,), not float32 (3,)')
 
 
 def test_other_users_of_parameters_name_a_damaged_file(tmp_path, monkeypatch):
