@@ -393,11 +393,12 @@ def run(root=book.ROOT, names=()):
         store(root, page, notebook)
     if not todo:
         return
+    # Not in the book's folder: a name of a socket has 107 letters at most.
     with (
-        tempfile.TemporaryDirectory(prefix='book-') as scratch,
+        whole.scratch(Path(tempfile.gettempdir())) as scratch,
         asyncio.Runner(loop_factory=Loop) as runner,
     ):
-        scratch = Path(scratch)
+        scratch.chmod(0o700)  # the kernels' sockets lie there
         cores = prepare(root, scratch, todo)
         failures = runner.run(execute_all(root, todo, scratch, cores))
     if failures:

@@ -33,7 +33,9 @@ def _held(folder, how=fcntl.LOCK_EX):
 
 def _sweep(parent):
     """Remove the scratch of killed processes from a folder."""
-    for folder in parent.glob(f'{SCRATCH}*'):
+    for folder in parent.glob(f'{SCRATCH}*/'):
+        if folder.is_symlink():  # none of ours
+            continue
         # Its maker is at work, or has just removed it, or is another user.
         alive = BlockingIOError, FileNotFoundError, PermissionError
         with suppress(*alive), _held(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -43,7 +45,7 @@ def _sweep(parent):
 @contextmanager
 def scratch(parent):
     """Give a new folder in `parent` to work in, and remove it in the end."""
-    folder = parent / f'{SCRATCH}{uuid.uuid4().hex}'
+    folder = parent / f'{SCRATCH}{uuid.uuid4().hex[:12]}'
     try:
         parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:

@@ -139,6 +139,15 @@ def test_what_a_killed_one_left_is_swept_and_nothing_of_the_living(
     assert (tmp_path / 'x').read_text() == 'late'
 
 
+def test_what_is_no_scratch_of_ours_is_left_alone(tmp_path):
+    (tmp_path / 'work').mkdir()
+    (tmp_path / f'{whole.SCRATCH}link').symlink_to('work')
+    (tmp_path / f'{whole.SCRATCH}file').touch()
+    before = names_in(tmp_path)
+    whole.write_whole(tmp_path / 'new', '')
+    assert names_in(tmp_path) == sorted([*before, 'new'])
+
+
 MANY = """
 import sys
 from parts import whole
