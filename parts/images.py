@@ -76,8 +76,12 @@ def orientation(image):
 
 def to_rgb(image):
     """Turn a Pillow image of any mode, upright or not, into RGB."""
-    if orientation(image) != 1:
-        image = image.transpose(_TURNS[orientation(image)])
+    turn = _TURNS.get(orientation(image))
+    if turn is not None:
+        image = image.transpose(turn)
+        # All that may say so goes, or it would be turned once more.
+        clear = image.info.get('transparency')
+        image.info = {} if clear is None else {'transparency': clear}
     if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:
         image = image.convert('RGBA')
         white = Image.new('RGBA', image.size, 'white')

@@ -115,7 +115,10 @@ def check_own(photos, labels, table, read):
     and a list of `Finding`s: files without their other half, damaged files,
     names, colours and indices that are not in the table, labels that were
     saved as JPEG or smoothed, sizes that differ, photos that are stored
-    sideways, and classes without a pixel.
+    sideways, and classes without a pixel. Whatever is wrong with a file, all
+    others are looked at.
+
+    Raises FileNotFoundError if a folder is not there.
     """
     files, findings = own_files(photos, labels)
     classes = {}

@@ -16,7 +16,7 @@ from support import script
 
 import numpy as onp
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 FORMATS = ['JPEG', 'PNG', 'BMP', 'TIFF', 'WEBP']
 
@@ -331,14 +331,15 @@ def test_an_orientation_that_is_none_is_upright(stored, tmp_path):
 
 @pytest.mark.parametrize('stored', range(1, 9))
 def test_every_orientation_is_pillows(stored, tmp_path):
-    from PIL import ImageOps
-
     exif = Image.Exif()
     exif[0x0112] = stored
     Image.fromarray(noise()).save(tmp_path / 'x.png', exif=exif)
     with Image.open(tmp_path / 'x.png') as image:
         expected = onp.asarray(ImageOps.exif_transpose(image))
+        upright = images.to_rgb(image)
     assert (utils.read_image(tmp_path / 'x.png') == expected).all()
+    # Once upright, it is not turned again.
+    assert (onp.asarray(images.to_rgb(upright)) == expected).all()
 
 
 # --------------------------------------------------------- labels and splits

@@ -213,9 +213,10 @@ def newest_checkpoint(folder=utils.DATA):
 def segment(image, checkpoint=None, folder=FOLDER):
     """Segment a photo and write what was found as two pictures.
 
-    `image`: a file of any size and mode; a photo that the camera took
-    sideways (EXIF) is set upright, and so are both pictures. `checkpoint`:
-    see `load_net`; None takes `newest_checkpoint()`.
+    `image`: a file of any shape and mode that `utils.open_image` takes; a
+    photo that the camera took sideways (EXIF) is set upright, and so are
+    both pictures. `checkpoint`: see `load_net`; None takes
+    `newest_checkpoint()`.
     Returns the paths of NAME.png and NAME-overlay.jpg in `folder`, which
     replace older ones; what was found is printed. If the overlay cannot be
     drawn, the label is there all the same.
