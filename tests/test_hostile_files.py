@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import struct
@@ -480,6 +481,23 @@ def test_states_that_do_not_fit_are_refused(run):
         onp.savez(file, **{n: a for n, a in arrays.items() if a is not None})
         write_zip(run, (there | {'states': file.getvalue()}).items())
         refused(train, run, words)
+
+
+def test_nothing_unpickles_or_lets_mxnet_read(root):
+    """But for chapters, which read what they have just saved themselves."""
+    words = r'\b(c?pickle|dill|shelve|marshal|joblib|loadmat|load_states)\b'
+    words += r'|allow_pickle *= *True|\b(npx|nd|torch)\.load\('
+    files = [root / 'utils.py', root / 'segbook.py']
+    for folder in ('parts', 'tools', 'build', 'checks', 'chapters'):
+        files += [*root.glob(f'{folder}/*.py'), *root.glob(f'{folder}/*.md')]
+    assert len(files) > 60
+    code = {file: file.read_text() for file in files}
+    found = {file.name for file in files if re.search(words, code[file])}
+    assert found == set()
+    readers = {f.name for f in files if '.load_parameters(' in code[f]}
+    assert readers == {'fcn.md', 'skip-connections.md'}
+    for bad in ('import pickle', 'onp.load(path, allow_pickle=True)'):
+        assert re.search(words, bad)
 
 
 # ------------------------------------------------------------------- arrays
