@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import shutil
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,8 +56,9 @@ NEEDS = {
 collect_ignore = []
 if ON_MXNET2:
     collect_ignore += [x for x in NEEDS if find_spec(NEEDS[x]) is None]
-    # And this one would do the same again, without MXNet.
-    collect_ignore.append('test_environment.py')
+    # And these would do the same again, without MXNet.
+    same = 'audit ending environment make'
+    collect_ignore += [f'test_{name}.py' for name in same.split()]
 
 
 def pytest_collection_modifyitems(items):
@@ -71,6 +73,14 @@ def pytest_collection_modifyitems(items):
 def root():
     """The folder of the repository."""
     return ROOT
+
+
+@pytest.fixture
+def interruptible():
+    """Programs obey Ctrl-C, though tests in the background may ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

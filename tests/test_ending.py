@@ -15,6 +15,7 @@ from support import wait_for
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures('interruptible')
 SIGNALS = [(signal.SIGINT, 'interrupted'), (signal.SIGTERM, 'terminated')]
 COMMANDS = [
     path.relative_to(ROOT).as_posix()

@@ -191,7 +191,7 @@ def test_who_has_no_home_gets_one(checkout, home):
     assert expected.is_dir()
 
 
-def test_an_interrupted_installation_ends_in_one_line(checkout):
+def test_an_interrupted_installation_ends_in_one_line(checkout, interruptible):
     """While pip waits for an index that does not answer."""
     hashes = '--hash=sha256:' + '0' * 64
     pins = checkout / 'requirements' / 'cpu.txt'
