@@ -222,6 +222,41 @@ def test_half_precision_goes_on_with_its_scale(tmp_path):
     assert scaler._unskipped == 7
 
 
+def test_states_within_states_come_back(tmp_path):
+    """Those of float16 parameters: means and variances, and float32 copies."""
+    net = nn.Dense(2, in_units=3)
+    net.cast('float16')
+    net.initialize(mx.init.Zero())
+    net.weight.data(), net.bias.data()
+    params = {'learning_rate': 0.01, 'multi_precision': True}
+
+    def trainer_with(fill):
+        trainer = gluon.Trainer(net.collect_params(), 'adam', dict(params))
+        optimizer, updater = trainer._optimizer, trainer._updaters[0]
+        for i, parameter in enumerate(trainer._params):
+            weight = parameter.data().as_nd_ndarray()
+            state = optimizer.create_state_multi_precision(i, weight)
+            for k, leaf in enumerate(leaves(state)):
+                leaf[:] = fill + k
+            updater.states[i] = state
+        return trainer
+
+    def leaves(state):
+        if isinstance(state, list | tuple):
+            return [leaf for part in state for leaf in leaves(part)]
+        return [state]
+
+    path = tmp_path / 'run'
+    checkpoints.save_checkpoint(path, net, trainer_with(5), {}, {})
+    trainer = gluon.Trainer(net.collect_params(), 'adam', dict(params))
+    checkpoints.load_checkpoint(path, net, trainer, [mx.cpu()], {})
+    for state in trainer._updaters[0].states.values():
+        assert any(isinstance(part, list | tuple) for part in state)
+        found = [leaf.asnumpy() for leaf in leaves(state)]
+        assert [set(values.ravel()) for values in found] == [{5}, {6}, {7}]
+        assert {values.dtype.name for values in found} == {'float32'}
+
+
 # -------------------------------------------------------------- single layers
 
 
@@ -261,7 +296,7 @@ def test_failure_while_writing_keeps_the_old_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile.ZipFile, 'write', full_disk)
     settings = {'num_epochs': 1}
     net = nn.Dense(2, in_units=3)
-    net.initialize()
+    net.initialize(mx.init.Zero())
     trainer = gluon.Trainer(net.collect_params(), 'adam')
     trainer._init_kvstore()
     with pytest.raises(OSError, match='no space'):

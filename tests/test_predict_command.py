@@ -314,9 +314,10 @@ def test_any_name_of_a_photo_and_a_net_will_do(
     folder.mkdir()
     monkeypatch.chdir(folder)
     command = ['--', name, f'{name}.net']
-    assert predict.main(command) == f'there is no photo {name}'
+    shown = name.replace('\n', r'\n').replace('\udcf6', r'\udcf6')
+    assert predict.main(command) == f'there is no photo {shown}'
     os.rename(photo, name)
-    assert predict.main(command) == f'there is no checkpoint {name}.net'
+    assert predict.main(command) == f'there is no checkpoint {shown}.net'
     os.rename(checkpoint, f'{name}.net')
     with open(os.devnull, 'w', errors='backslashreplace') as nowhere:
         monkeypatch.setattr(sys, 'stdout', nowhere)
