@@ -5,6 +5,7 @@ here, and `campaign` runs longer ones.
 """
 
 import errno
+import gc
 import io
 import json
 import os
@@ -902,6 +903,8 @@ def campaign(seed, tries, kinds=KINDS):
                 else:
                     path.write_bytes(change_bytes(rng, whole))
                 found[kind, outcome(use, path)] += 1
+                if number % 10 == 9:
+                    gc.collect()  # blocks and their parameters know each other
             path.unlink()
     return found
 
