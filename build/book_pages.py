@@ -7,6 +7,7 @@ the meaning of plain output) and something is added that we do not want
 first in the text, then in the document, then in the finished pages.
 """
 
+import ast
 import hashlib
 import json
 import re
@@ -32,6 +33,10 @@ logger = logging.getLogger(__name__)
 
 # A text output longer than this many lines starts folded.
 LONG_OUTPUT = 24
+
+# What draws in a cell, and what the page makes of it.
+DRAWING = re.compile(r'utils\.(show_(images|matrix|overlay)|plot)')
+FOLD_DRAWING = '<details class="drawing"><summary>Code that draws</summary>'
 
 # Files of Sphinx, d2lbook and the theme that no page of ours asks for.
 UNUSED = [
@@ -139,6 +144,9 @@ def mend_document(app, doctree):
         describe(image, Path(app.srcdir))
     for table in doctree.findall(nodes.table):
         align_numbers(table)
+    for code in list(doctree.findall(nodes.literal_block)):
+        if code.get('language') == 'python':
+            fold_drawing(code)
     for output in doctree.findall(nodes.literal_block):
         if 'output' in output['classes']:
             lines = output.astext().count('\n') + 1
@@ -152,7 +160,7 @@ def describe(image, root):
     """Give a picture its alternative text: the file's own, or the caption."""
     figure = image.parent
     caption = [n for n in figure.children if isinstance(n, nodes.caption)]
-    if not caption:  # a picture made by code
+    if not caption:  # a picture made by code, see caption_pictures
         figure['classes'].append('output-picture')
     text = picture_text(root / image['uri'])
     if not text and caption:
@@ -160,6 +168,47 @@ def describe(image, root):
     if not text:
         logger.warning('%s has no alternative text', image['uri'])
     image['alt'] = text
+
+
+def fold_drawing(code):
+    """Fold away the call that draws at the end of a cell, with its layout.
+
+    What comes before it teaches; where to put which title does not.
+    """
+    text = code.astext()
+    try:
+        call = ast.parse(text).body[-1]
+    except (SyntaxError, IndexError):  # a task with a gap
+        return
+    if not DRAWING.match(ast.unparse(call)) or call.lineno == call.end_lineno:
+        return
+    lines = text.splitlines()
+    drawing = code.deepcopy()
+    rewrite(code, lines[: call.lineno - 1])
+    rewrite(drawing, lines[call.lineno - 1 :])
+    cell = code.parent
+    place = cell.index(code) + 1
+    # What the cell prints stays with the code that prints it.
+    for at, node in enumerate(cell[place:], place + 1):
+        if 'output' in node.get('classes', ()):
+            place = at
+        elif not isinstance(node, nodes.raw):  # d2lbook's marks for LaTeX
+            break
+    opening, closing = (
+        nodes.raw('', tag, format='html')
+        for tag in (FOLD_DRAWING, '</details>')
+    )
+    cell[place:place] = [opening, drawing, closing]
+    if not code.astext():
+        cell.remove(code)
+
+
+def rewrite(code, lines):
+    """Give a block of code these lines instead of its own."""
+    # Sphinx highlights a block only if its source is its text.
+    code.rawsource = '\n'.join(lines).strip('\n')
+    code.children = []
+    code += nodes.Text(code.rawsource)
 
 
 def picture_text(path):
@@ -189,8 +238,29 @@ def align_numbers(table):
 
 
 def mend_resolved(app, doctree, docname):
+    caption_pictures(doctree, app.env.toc_secnumbers.get(docname, {}))
     name_chapters(doctree)
     list_references(doctree)
+
+
+def caption_pictures(doctree, numbers):
+    """Number the pictures that code made, and write below what they show.
+
+    They have a count of their own, since notebooks have figures without
+    having run. `numbers`: those of the page's sections, '' for the page's.
+    """
+    chapter = ''.join(f'{number}.' for number in numbers.get('') or ())
+    pictures = [
+        figure
+        for figure in doctree.findall(nodes.figure)
+        if 'output-picture' in figure['classes']
+    ]
+    for count, figure in enumerate(pictures, 1):
+        figure['ids'] = [f'picture-{count}']
+        number = nodes.inline(classes=['caption-number'])
+        number += nodes.Text(f'Picture\xa0{chapter}{count} ')
+        shown = next(figure.findall(nodes.image))['alt']
+        figure += nodes.caption('', '', number, nodes.Text(shown))
 
 
 def name_chapters(doctree):

@@ -57,6 +57,14 @@ many_lines()
 ```
 
 ```{.python .input}
+shades = [0, 1]
+utils.show_matrix(
+    shades,
+    alt='Two shades.',
+)
+```
+
+```{.python .input}
 pictures()
 ```
 
@@ -81,8 +89,8 @@ This formula is wider than a telephone, and written over several lines:
 
 $$
 \mathbf{W} = \begin{pmatrix}
-1 & 2 & 3 & 4 & 5 & 6 & 7 & 8 & 9 & 10 & 11 & 12 & 13 & 14 & 15 & 16 \\
-0 & 1 & 2 & 3 & 4 & 5 & 6 & 7 & 8 & 9 & 10 & 11 & 12 & 13 & 14 & 15
+1 & 2 & 3 & 4 & 5 & 6 & 7 & 8 \\
+0 & 1 & 2 & 3 & 4 & 5 & 6 & 7
 \end{pmatrix} \frac{\partial L}{\partial \mathbf{X}}
 $$
 :eqlabel:`eq_wide`
@@ -90,9 +98,9 @@ $$
 See :eqref:`eq_size`, :eqref:`eq_wide`, :numref:`ch_data`, and also
 :cite:`Dumoulin2016,Long2015`.
 
-| a | b | c | d | e | f | g | h | i |
-|---|---|---|---|---|---|---|---|---|
-| 1111111 | 2222222 | 3333333 | 44444444 | 5555555 | 6666666 | 7777 | 8 | 9 |
+| a | b | c | d | e | f | g |
+|---|---|---|---|---|---|---|
+| 1111 | 2222 | 3333 | 44444 | 55555 | 6666 | 7777 |
 
 ```{.python .input}
 a_name_that_is_long(with_an_argument=1, and_another=2, and_a_third_one=3, e=4)
@@ -144,8 +152,7 @@ size = 4 * (10 - 1) + 4  # and a remark: too long a line for a telephone
 The pomegranate is hidden in the solution, with $x^2$ and
 
 $$
-x_1 + x_2 + x_3 + x_4 + x_5 + x_6 + x_7 + x_8 + x_9 + x_{{10}} + x_{{11}} +
-x_{{12}} + x_{{13}}.
+x_1 + x_2 + x_3 + x_4 + x_5 + x_6 + x_7 + x_8 + x_9.
 $$
 
 ```{{.python .input}}
@@ -223,6 +230,10 @@ def stream(text):
 OUTPUTS = {
     "print('tricky')": [stream(TRICKY)],
     'many_lines()': [stream(''.join(f'line {i}\n' for i in range(60)))],
+    'shades': [
+        stream('printed\n'),
+        shown(image_png=picture('PNG', pnginfo=png_note('Two shades.'))),
+    ],
     'pictures()': [
         stream('before\n'),
         shown(image_jpeg=picture('JPEG', comment='A teal photo — wide.')),

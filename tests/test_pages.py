@@ -118,6 +118,25 @@ class Visit:
         wide = self.page.evaluate('document.documentElement.scrollWidth')
         return [f'{wide} pixels wide, of {width}'] if wide > width else []
 
+    def clipped(self):
+        """Formulas, tables, titles and outputs wider than their column."""
+        return self.page.evaluate(
+            """[...document.querySelectorAll(
+                'article :is(mjx-container[display], table, h1, h2, h3, p, '
+                + 'figcaption, .output pre, .pst-scrollable-table-container)'
+              )]
+              .filter((box) => box.offsetParent)
+              .filter((box) => {
+                const inside = box.querySelector(':scope > svg') ?? box;
+                const column = box.closest('section').clientWidth;
+                return box.scrollWidth > box.clientWidth + 1
+                  && getComputedStyle(box).display !== 'inline'
+                  || inside.getBoundingClientRect().width > column + 1;
+              })
+              .map((box) => `${box.tagName} ${box.textContent.slice(0, 60)}`)
+            """
+        )
+
     def solutions(self):
         """Look at the page with all its solutions unfolded."""
         folds = self.page.locator('details.solution')
@@ -125,7 +144,12 @@ class Visit:
             return []
         folds.evaluate_all('all => all.forEach(fold => fold.open = true)')
         self.page.wait_for_timeout(50)
-        return self.sideways() + self.accessibility() + self.formulas()
+        return [
+            *self.sideways(),
+            *self.accessibility(),
+            *self.formulas(),
+            *self.clipped(),
+        ]
 
     def formulas(self):
         return self.page.evaluate(
@@ -189,13 +213,19 @@ class Visit:
 SITUATIONS = {
     'desk': (
         dict(width=1280),
-        ['accessibility', 'formulas', 'pictures', 'first_view', 'paper'],
+        [
+            *('accessibility', 'formulas', 'pictures', 'first_view'),
+            *('clipped', 'paper'),
+        ],
     ),
     'night': (
         dict(width=1280, scheme='dark'),
         ['accessibility', 'solutions', 'paper'],
     ),
-    'phone': (dict(width=PHONE), ['sideways', 'accessibility', 'solutions']),
+    'phone': (
+        dict(width=PHONE),
+        ['sideways', 'clipped', 'accessibility', 'solutions'],
+    ),
     'file': (dict(width=1024), ['formulas', 'pictures']),
 }
 
@@ -241,6 +271,11 @@ def test_pictures_load_and_say_what_they_show(notes, situation):
 
 def test_no_sideways_scrolling_on_a_phone(notes):
     assert notes['phone']['sideways'] == []
+
+
+@pytest.mark.parametrize('situation', ['desk', 'phone'])
+def test_nothing_is_wider_than_its_column(notes, situation):
+    assert notes[situation]['clipped'] == []
 
 
 @pytest.mark.parametrize('situation', ['night', 'phone'])
@@ -365,6 +400,26 @@ def test_output_of_each_kind(data):
     assert data.select_one('p.demo b').get_text() == 'code'
 
 
+def test_pictures_made_by_code_have_numbers_and_captions(data):
+    captions = data.select('.output-picture figcaption p > .caption-text')
+    assert [caption.get_text() for caption in captions] == [
+        'Picture\xa01.1 Two shades.',
+        'Picture\xa01.2 A teal photo — wide.',
+        'Picture\xa01.3 Two squares & their sides.',
+        'Picture\xa01.4 A teal drawing.',
+    ]
+
+
+def test_the_call_that_draws_is_folded_below_what_its_cell_prints(data):
+    fold = data.select_one('details.drawing')
+    printed, cell = fold.find_previous_siblings('div')[:2]
+    assert cell.pre.get_text() == 'shades = [0, 1]\n'
+    assert printed.get_text().strip() == 'printed'
+    assert fold.pre.get_text().startswith('utils.show_matrix(\n    shades')
+    assert fold.find_next_sibling().name == 'figure'
+    assert not fold.has_attr('open')
+
+
 def test_formula_in_bold(data):
     bold = [part.get_text() for part in data.p.select('strong')]
     assert bold == ['A formula,', ', in bold.']
@@ -444,7 +499,7 @@ def test_reference_shows_its_target(chapter, link, shown):
 
 
 def test_copy_button_is_on_code_alone(chapter):
-    assert chapter.page.locator('.highlight-python .copybtn').count() == 4
+    assert chapter.page.locator('.highlight-python .copybtn').count() == 6
     assert chapter.page.locator('.output .copybtn').count() == 0
 
 

@@ -38,6 +38,51 @@ function foldOutputs() {
   }
 }
 
+/* What is wider than its column becomes smaller; an output that would become
+   too small to read wraps its lines. So nothing is cut off on a telephone. */
+const SMALLEST = 0.65;
+
+function fitColumn() {
+  for (const formula of document.querySelectorAll('div.math mjx-container')) {
+    formula.style.fontSize = '';
+    const drawn = formula.querySelector('svg').getBoundingClientRect().width;
+    shrink(formula, formula.clientWidth / drawn);
+  }
+  const tables = '.pst-scrollable-table-container > table';
+  for (const table of document.querySelectorAll(tables)) {
+    table.style.fontSize = '';
+    const { clientWidth, scrollWidth } = table.parentElement;
+    shrink(table, clientWidth / scrollWidth);
+  }
+  for (const output of document.querySelectorAll('div.output pre')) {
+    output.style.fontSize = '';
+    output.classList.remove('wrapped');
+    const { paddingLeft, paddingRight } = getComputedStyle(output);
+    const padding = parseFloat(paddingLeft) + parseFloat(paddingRight);
+    const inner = (width) => width - padding;
+    shrink(output, inner(output.clientWidth) / inner(output.scrollWidth));
+    const wide = output.scrollWidth > output.clientWidth;
+    output.classList.toggle('wrapped', wide);
+  }
+}
+
+function shrink(box, scale) {
+  if (!(scale < 1)) return;
+  const size = parseFloat(getComputedStyle(box).fontSize);
+  box.style.fontSize = `${size * Math.max(0.98 * scale, SMALLEST)}px`;
+}
+
+/* A picture leads to its file: on a telephone its letters are small. */
+function openPictures() {
+  for (const picture of document.querySelectorAll('.output-picture img')) {
+    const link = document.createElement('a');
+    link.href = picture.src;
+    link.title = 'Open the picture in its full size';
+    picture.replaceWith(link);
+    link.append(picture);
+  }
+}
+
 /* What scrolls inside the page can be scrolled by keyboard, too. */
 function focusScrollers() {
   const boxes = '.highlight pre, .pst-scrollable-table-container, mjx-container';
@@ -131,9 +176,18 @@ class Previews {
 
 document.addEventListener('DOMContentLoaded', async () => {
   foldOutputs();
+  openPictures();
   new Previews();
   await window.MathJax?.startup?.promise;
-  focusScrollers();
-  addEventListener('resize', focusScrollers);
-  addEventListener('toggle', focusScrollers, true); // a solution was opened
+  const arrange = () => {
+    fitColumn();
+    focusScrollers();
+  };
+  arrange();
+  let width = innerWidth;
+  addEventListener('resize', () => {
+    if (innerWidth !== width) arrange(); // a telephone's bar changes heights
+    width = innerWidth;
+  });
+  addEventListener('toggle', arrange, true); // a solution was opened
 });
