@@ -52,16 +52,14 @@ class Batches:
     the shuffling sees to it that these are other images every time.
 
     The data set has a method `get(i, epoch)`. The same seed gives the same
-    batches, whatever the number of worker processes that read.
+    batches, whatever the number of `readers`, the processes that read ahead.
 
     `part`: (rank, count), the share of every batch that this process reads
     if `count` machines train together: every count-th image. The shares
     have no image in common, and together they are the batch.
     """
 
-    def __init__(
-        self, dataset, batch_size, seed=0, num_workers=0, part=(0, 1)
-    ):
+    def __init__(self, dataset, batch_size, seed=0, readers=0, part=(0, 1)):
         if not 1 <= batch_size <= len(dataset):
             raise ValueError(
                 f'a batch of {batch_size} from {len(dataset)} images'
@@ -73,7 +71,7 @@ class Batches:
             _Keyed(dataset),
             batch_sampler=self._keys,
             batchify_fn=_stack,
-            num_workers=num_workers,
+            num_workers=readers,
         )
 
     def __len__(self):

@@ -18,6 +18,14 @@ class Report:
         self.handle, self.drawn = None, 0.0
 
     def __enter__(self):
+        done = len(self.history['loss'])
+        if self.speaks and done:
+            text = f'the checkpoint has {done} of {self.num_epochs} epochs: '
+            if done < self.num_epochs:
+                text += 'training goes on after them'
+            else:
+                text += 'nothing is trained; to train anew, remove it'
+            print(text, flush=True)
         if self.speaks and in_jupyter():
             from IPython.display import HTML, display
 

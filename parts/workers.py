@@ -42,6 +42,13 @@ class Workers:
                     'still hold the parameters of the first training'
                 )
             Workers.joined = True
+        elif os.environ.get('DMLC_ROLE') == 'worker' and not Workers.joined:
+            raise ValueError(
+                'this is a worker that tools/launch.py or a cluster started, '
+                f'but kvstore={kvstore!r} would let it train alone, as all '
+                "others: kvstore='dist_sync' (--kvstore dist_sync) trains one "
+                'net together'
+            )
         self.store = mx.kv.create(kvstore)
         self.rank, self.count = self.store.rank, self.store.num_workers
         self.keys, self.shared = set(), False

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 
-def all_batches(voc, num_workers, epochs=2):
+def all_batches(voc, readers, epochs=2):
     dataset = segbook.VOCSegDataset(voc, 'train', (32, 32))
-    batches = utils.Batches(dataset, 2, seed=3, num_workers=num_workers)
+    batches = utils.Batches(dataset, 2, seed=3, readers=readers)
     return [
         (images.asnumpy(), labels.asnumpy())
         for _ in range(epochs)

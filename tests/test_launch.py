@@ -9,6 +9,7 @@ from pathlib import Path
 
 import utils
 from support import wait_for
+from tools import launch
 
 import numpy as onp
 import pytest
@@ -160,7 +161,8 @@ def test_a_killed_worker_ends_the_run_which_then_resumes(tmp_path):
 
     printed, errors, code = run(tmp_path, '--workers', '2', **options)
     assert code == 0, errors + printed
-    assert printed.count('epoch') == 2  # the last two of five
+    assert printed.count(': loss') == 2  # the last two of five
+    assert 'worker 0 | the checkpoint has 3 of 5 epochs' in printed
     printed, errors, code = run(
         tmp_path, '--workers', '2', name='whole', MOVING='1'
     )
@@ -183,7 +185,7 @@ def test_a_worker_that_fails_shows_why_and_ends_the_run(tmp_path):
 def test_whoever_ends_the_launcher_ends_all(tmp_path, number):
     sleeper = f'import time; {str(tmp_path)!r}; time.sleep(600)'
     launcher = subprocess.Popen(
-        [*LAUNCH, '--workers', '1', '--', sys.executable, '-c', sleeper],
+        [*LAUNCH, '--workers', '1', '--', 'python', '-c', sleeper],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=os.environ | {'MARK': str(tmp_path)},
@@ -246,3 +248,59 @@ def test_arguments_that_cannot_be_are_named():
             [*LAUNCH, *options], capture_output=True, text=True
         )
         assert done.returncode == 2 and words in done.stderr
+
+
+def test_workers_that_would_train_alone_do_not_begin(tmp_path):
+    path = tmp_path / 'program.py'
+    path.write_text(PROGRAM)
+    command = ['python', str(path), 'device', str(tmp_path / 'out'), '']
+    done = subprocess.run(
+        [*LAUNCH, '--workers', '2', '--', *command],
+        env=os.environ | {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    assert "would let it train alone, as all others: kvstore='dist_sync'" in (
+        done.stdout
+    )
+    assert ': loss' not in done.stdout
+
+
+def test_the_documented_command_works_as_it_is_typed(tmp_path):
+    """In a folder like the book's, whose training is short."""
+    (tmp_path / '.venv').symlink_to(sys.prefix)
+    (tmp_path / 'tools').mkdir()
+    (tmp_path / 'tools/launch.py').symlink_to(ROOT / 'tools/launch.py')
+    (tmp_path / 'tools/train.py').write_text(
+        'import sys, mxnet\n'
+        "store = mxnet.kv.create('dist_sync')\n"
+        'print(f"rank {store.rank} of {store.num_workers}", sys.argv[1:])\n'
+    )
+    line, _ = launch.__doc__.split('\n\n')[1:3]
+    shell = {k: v for k, v in os.environ.items() if k != 'DMLC_ROLE'}
+    done = subprocess.run(
+        line,
+        shell=True,
+        cwd=tmp_path,
+        env=shell | {'PATH': os.defpath, 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    given = "['--kvstore', 'dist_sync', '--checkpoint', 'run.ckpt']"
+    for rank in (0, 1):
+        assert f'worker {rank} | rank {rank} of 2 {given}' in done.stdout
+
+
+def test_a_python_without_mxnet_says_which_has_it(tmp_path):
+    """One that sees neither the environment's packages nor the user's."""
+    done = subprocess.run(
+        [sys.executable, '-I', '-S', *LAUNCH[1:], '--workers', '1', 'true'],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert 'has no MXNet' in done.stderr and '.venv/bin/python' in done.stderr

@@ -26,7 +26,9 @@ LINE = (
 
 
 def test_an_epoch_is_one_line(capsys):
-    with report.Report(history(2), num_epochs=3, num_steps=5) as seen:
+    measured = history(0)
+    with report.Report(measured, num_epochs=3, num_steps=5) as seen:
+        measured |= history(2)
         seen.step(1, 0.5)
         seen.epoch()
     assert capsys.readouterr().out == f'{LINE}\n'
@@ -38,6 +40,19 @@ def test_an_epoch_is_one_line(capsys):
 def test_quiet_training_shows_nothing(capsys):
     trained(epochs=2, quiet=True)
     assert capsys.readouterr() == ('', '')
+
+
+def test_a_resumed_training_says_what_its_checkpoint_has(tmp_path, capsys):
+    trained(epochs=1, checkpoint=tmp_path / 'one', quiet=True)
+    trained(epochs=1, checkpoint=tmp_path / 'one', quiet=True)
+    assert capsys.readouterr().out == ''
+    trained(epochs=1, checkpoint=tmp_path / 'one')
+    line = 'the checkpoint has 1 of 1 epochs: nothing is trained; to train '
+    assert capsys.readouterr().out == line + 'anew, remove it\n'
+    with report.Report(history(2), num_epochs=3, num_steps=5):
+        pass
+    line = 'the checkpoint has 2 of 3 epochs: training goes on after them\n'
+    assert capsys.readouterr().out == line
 
 
 @pytest.fixture
@@ -57,7 +72,9 @@ def jupyter(monkeypatch):
 
 def test_a_notebook_sees_how_far_it_is_four_times_a_second(jupyter, capsys):
     shown, clock = jupyter
-    with report.Report(history(2), num_epochs=3, num_steps=5) as seen:
+    measured = history(0)
+    with report.Report(measured, num_epochs=3, num_steps=5) as seen:
+        measured |= history(2)
         for step, now in ((1, 100), (2, 100.1), (3, 100.3)):
             clock.now = now
             seen.step(step, 0.4)

@@ -21,6 +21,13 @@ def test_a_kvstore_that_cannot_be_is_named(monkeypatch):
     monkeypatch.setattr(workers.Workers, 'joined', True)
     with pytest.raises(RuntimeError, match='once'):
         trained(kvstore='dist_sync')
+    trained()  # alone, when the training with workers is over
+
+
+def test_a_worker_does_not_begin_to_train_alone(monkeypatch):
+    monkeypatch.setenv('DMLC_ROLE', 'worker')
+    with pytest.raises(ValueError, match="alone, .*kvstore='dist_sync'"):
+        trained()
 
 
 def two(other):

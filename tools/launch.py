@@ -1,19 +1,22 @@
 """Train with several processes, on this machine or on many.
 
-    python tools/launch.py --workers 2 -- python tools/train.py \\
-        --kvstore dist_sync --checkpoint run.ckpt
+    .venv/bin/python tools/launch.py --workers 2 -- \\
+        python tools/train.py --kvstore dist_sync --checkpoint run.ckpt
 
-starts MXNet's parameter server on this machine: one scheduler, which
-introduces the others to each other; servers, which add up gradients; and
-workers, which run the command after `--`. What each of them prints begins
-with its name. If one dies, the others are ended, the launcher says which it
-was and fails; the same command then goes on from the checkpoint.
+typed in the book's folder, starts MXNet's parameter server on this machine:
+one scheduler, which introduces the others to each other; servers, which add
+up gradients; and workers, which run the command after `--`, where `python` is
+the one that runs the launcher. What each of them prints begins with its name.
+If one dies, the others are ended, the launcher says which it was and fails;
+the same command then goes on from the checkpoint. Without `--kvstore
+dist_sync` nothing is trained: each worker would train alone.
 
 On several machines the same three roles are started there, each with its
 environment variables. This prints the commands:
 
-    python tools/launch.py --workers 2 --servers 2 --host 10.0.0.1 \\
-        --port 9000 --print-env -- python tools/train.py --kvstore dist_sync
+    .venv/bin/python tools/launch.py --workers 2 --servers 2 \\
+        --host 10.0.0.1 --port 9000 --print-env -- \\
+        python tools/train.py --kvstore dist_sync --checkpoint run.ckpt
 
 `--host` is the address of the scheduler's machine, as all others reach it.
 Type each line on its machine, or give it to `ssh MACHINE`, in the folder of
@@ -27,6 +30,7 @@ one scheduler, two servers and two workers, one worker a machine:
     #SBATCH --nodes=2 --ntasks=5 --distribution=cyclic
     export DMLC_PS_ROOT_URI=$(hostname -i | cut -d' ' -f1)
     export DMLC_PS_ROOT_PORT=9000 DMLC_NUM_WORKER=2 DMLC_NUM_SERVER=2
+    export PATH=$PWD/.venv/bin:$PATH
     srun --kill-on-bad-exit=1 bash -c '
         case $SLURM_PROCID in
         0) DMLC_ROLE=scheduler exec python utils.py ;;
@@ -37,6 +41,7 @@ one scheduler, two servers and two workers, one worker a machine:
 
 The first task runs on the machine that the job's script runs on, which is
 what the first variable says. `--kill-on-bad-exit` ends all if one dies.
+Submit it in the book's folder.
 """
 
 import sys
@@ -51,6 +56,7 @@ if __name__ == '__main__':
 
 import argparse
 import ctypes
+import importlib.util
 import os
 import shlex
 import signal
@@ -144,7 +150,8 @@ def verdict(name, process):
     if code < 0:
         how = f'was killed by {signal.Signals(-code).name}'
     text = f'launch: {name} (process {process.pid}) {how}; all are ended. '
-    text += 'The same command goes on from the checkpoint, if there is one.'
+    text += 'When its cause is mended, the same command goes on from the last '
+    text += 'checkpoint, if one was written.'
     return text, code if code > 0 else 128 - code
 
 
@@ -161,7 +168,11 @@ def watch(processes):
         if not any(name.startswith('worker') for name in running):
             last_worker_ended = last_worker_ended or time.monotonic()
             if time.monotonic() - last_worker_ended > PATIENCE:
-                return f'launch: {running[0]} did not end; it was ended', 1
+                return (
+                    f'launch: {running[0]} waited for workers that trained '
+                    "together, and was ended: does the command's training "
+                    "have kvstore='dist_sync'?"
+                ), 1
         time.sleep(0.1)
 
 
@@ -170,6 +181,8 @@ def run(workers, servers, command, host, port):
     cores = len(os.sched_getaffinity(0))
     shared = {'OMP_NUM_THREADS': str(max(1, cores // workers))} | os.environ
     shared['DMLC_NODE_HOST'] = host
+    if command[0] == 'python':
+        command = [sys.executable, *command[1:]]
     port, *ports = [port] * bool(port) + free_ports(workers + (not port))
     processes = []
     try:
@@ -189,10 +202,15 @@ def run(workers, servers, command, host, port):
 
 
 def print_environment(workers, servers, command, host, port):
-    """Print a line for each process of a cluster."""
+    """Print a line for each process of a cluster, for the book's folder."""
+    python, environment = 'python', Path(sys.prefix)
+    if environment.parent.samefile(ROOT):
+        python = f'{environment.name}/bin/python'
     for name, role, its_command in roles(workers, servers, command):
         if role != 'worker':
             its_command = ['python', 'utils.py']
+        if its_command[0] == 'python':
+            its_command = [python, *its_command[1:]]
         pairs = variables(role, workers, servers, host, port).items()
         line = ' '.join(f'{key}={value}' for key, value in pairs)
         print(f'# {name}\n{line} {shlex.join(its_command)}')
@@ -213,6 +231,11 @@ def main(arguments=None):
     choice = parser.parse_args(arguments)
     if min(choice.workers, choice.servers) < 1:
         parser.error('at least one worker and one server are needed')
+    if importlib.util.find_spec('mxnet') is None:
+        parser.error(
+            f"{sys.executable} has no MXNet; the book's own Python does, "
+            '.venv/bin/python (make html installs it)'
+        )
     settings = choice.workers, choice.servers, choice.command, choice.host
     if choice.print_env:
         print_environment(*settings, choice.port or 9000)

@@ -1,8 +1,9 @@
 """Train the network of the chapter «Fully Convolutional Networks».
 
-    python tools/train.py --epochs 8 --checkpoint run.ckpt
+    .venv/bin/python tools/train.py --epochs 8 --checkpoint run.ckpt
 
-The same on several devices needs no option: every GPU that works is used.
+typed in the book's folder. The same command goes on from the checkpoint. On
+several devices it needs no option: every GPU that works is used.
 On several workers, see tools/launch.py. The data are those of the chapters
 (VOC_ROOT chooses); the environment variable BACKBONE chooses the weights.
 """
@@ -23,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 import segbook
 import utils
+from parts.texts import plain
 
 
 def options():
@@ -37,7 +39,7 @@ def options():
     add('--crop', type=int, nargs=2, default=(256, 384), metavar=('H', 'W'))
     add('--learning-rate', type=float, default=3e-4)
     add('--seed', type=int, default=0)
-    add('--loaders', type=int, default=0, help='processes that read photos')
+    add('--readers', type=int, default=0, help='processes that read photos')
     add('--images', type=int, help='train on so many only, and do not test')
     add('--checkpoint', help='a file: written each epoch, gone on from')
     add('--kvstore', default='device', help='dist_sync for many workers')
@@ -48,8 +50,21 @@ def options():
 
 
 def main():
-    """Train as the command line says."""
+    """Train as the command line says; return the message of an error."""
     choice = options()
+    try:
+        train(choice)
+    except (
+        FileNotFoundError,
+        FloatingPointError,
+        MemoryError,
+        ValueError,
+    ) as error:
+        return plain(str(error))
+
+
+def train(choice):
+    """Train with the options of the command line."""
     utils.set_seed(choice.seed)
     root = utils.voc_root()
     train_set = segbook.VOCSegDataset(root, 'train', choice.crop, choice.seed)
@@ -61,11 +76,11 @@ def main():
     for weight in net.score.collect_params().values():
         weight.lr_mult = 10
     if choice.freeze_batch_norm:
-        utils.freeze_batch_norm(net)
+        utils.freeze_batch_norm(net.backbone)
     utils.train(
         net,
         utils.Batches(
-            train_set, choice.batch_size, choice.seed, choice.loaders
+            train_set, choice.batch_size, choice.seed, choice.readers
         ),
         segbook.void_cross_entropy,
         choice.epochs,
@@ -81,4 +96,4 @@ def main():
 
 if __name__ == '__main__':
     ending.in_order()
-    main()
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """Turn published weights of the FCN paper's VGG16 nets into a .params file.
 
-    python tools/weights.py IN.npz OUT.params
-    python tools/weights.py pascal-fcn8s-dag.mat data/fcn8s.params
+    .venv/bin/python tools/weights.py IN.npz OUT.params
+    .venv/bin/python tools/weights.py pascal-fcn8s-dag.mat data/fcn8s.params
 
 What is read, and what it becomes:
 
