@@ -279,7 +279,15 @@ def test_the_default_is_what_chapter_4_saves(photo, net, capsys, tmp_path):
     for age, name in (9, 'fcn-new.params'), (99, 'fcn.params'):
         net.save_parameters(str(tmp_path / name))
         os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
-    assert 'fcn-new.params' in run(capsys, photo, '')[1]
+    lines = run(capsys, photo, '')
+    assert 'fcn-new.params' in lines[1]
+    assert 'drawn scenes' not in ''.join(lines)
+
+
+def test_a_net_of_the_drawn_scenes_says_so(photo, net, capsys, tmp_path):
+    """Named as chapter 4 names it; sources.py names the data set so."""
+    net.save_parameters(str(tmp_path / 'fcn-scenes-0123456789.params'))
+    assert 'knows no photos' in run(capsys, photo, '')[2]
 
 
 def test_errors_are_one_line(photo, checkpoint, capsys, tmp_path):

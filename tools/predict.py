@@ -240,6 +240,13 @@ def segment(image, checkpoint=None, folder=FOLDER):
     height, width = label.shape
     say(f'{image}: {width} x {height} pixels')
     say(f'{checkpoint}: {kind}, {len(table.names)} classes')
+    if Path(checkpoint).name.startswith('fcn-scenes-'):
+        say(
+            'note: this net has seen only the drawn scenes of the book, and '
+            'knows no photos: what it finds in one means nothing. '
+            '`VOC_ROOT=download make html` trains one on photos; '
+            'CHECKPOINT=… names any other'
+        )
     for index, count in enumerate(pixel_counts(label)):
         if count:
             name = plain(table.names[index], 60)
