@@ -33,7 +33,10 @@ def freeze_batch_norm(net):
     """Let batch normalisation use its running statistics, and keep them.
 
     In training, too: then a photo's scores do not depend on the others in
-    its batch. Scale and shift (gamma, beta) are trained as before.
+    its batch. Scale and shift (gamma, beta) are trained as before. `net`: a
+    net, or those of its layers that have statistics, such as a pretrained
+    backbone: new layers would keep a mean of 0 and a variance of 1. Freeze a
+    part before the whole is hybridized and runs.
     """
 
     def freeze(block):

@@ -33,6 +33,20 @@ def test_frozen_batch_norm_keeps_its_statistics():
     onp.testing.assert_allclose(kept.asnumpy(), expected, atol=1e-4)
 
 
+def test_a_part_is_frozen_and_the_rest_goes_on():
+    old, new = nn.BatchNorm(in_channels=3), nn.BatchNorm(in_channels=3)
+    net = nn.HybridSequential()
+    net.add(old, new)
+    net.initialize()
+    utils.freeze_batch_norm(old)
+    net.hybridize()
+    with autograd.record():
+        out = net(np.random.normal(3, 2, (4, 3, 8, 8)))
+    out.backward()  # that is when a layer's mean moves
+    assert (old.running_mean.data() == 0).all()
+    assert (new.running_mean.data() > 0.1).all()
+
+
 def test_classes_come_last_as_numpy_puts_them():
     """In value, and in gradient the other way round."""
     scores = np.arange(2 * 3 * 4 * 5, dtype='float32').reshape(2, 3, 4, 5)
