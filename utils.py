@@ -13,7 +13,9 @@ stored       zip files, JSON and arrays that may come from anywhere
 devices      the GPUs that work, or the CPU; the doctor
 batches      a data set in batches; photos as a net takes them
 metric       the confusion matrix and its four figures
-pictures     grids of images, overlays, curves, bars, matrices
+pictures     grids of images, overlays, matrices
+plots        curves and bars
+timing       how long things take, and whether a sentence may say so
 precision    training in half precision
 checkpoints  a net, or a training, as a file
 labelme      the shapes that labelme writes
@@ -71,14 +73,14 @@ from parts.nets import (
 )
 from parts.own_data import Finding, check_own, make_set, own_files
 from parts.pictures import (
+    heat,
     overlay,
-    plot,
-    plot_bars,
     save_overlay,
     show_images,
     show_matrix,
     show_overlay,
 )
+from parts.plots import plot, plot_bars
 from parts.precision import compute_in, scaled_backward
 from parts.prediction import evaluate, predict
 from parts.report import Report
@@ -93,6 +95,7 @@ from parts.sources import (
     voc_root,
 )
 from parts.start import HERE, set_seed
+from parts.timing import compare_times
 from parts.workers import Workers, average_statistics, show
 
 import mxnet as mx
@@ -118,9 +121,9 @@ __all__ += [
 ]
 __all__ += ['classes_last', 'freeze_batch_norm']
 __all__ += ['devices_of', 'doctor', 'peak_memory', 'try_all_gpus', 'try_gpu']
-__all__ += ['Batches', 'normalize']
-__all__ += ['SegmentationMetric']
+__all__ += ['Batches', 'SegmentationMetric', 'normalize']
 __all__ += [
+    'heat',
     'overlay',
     'plot',
     'plot_bars',
@@ -143,7 +146,7 @@ __all__ += [
 ]
 __all__ += ['Finding', 'check_own', 'make_set', 'own_files']
 __all__ += ['evaluate', 'predict']
-__all__ += ['training_memory']
+__all__ += ['compare_times', 'training_memory']
 __all__ += ['show_widget', 'vary']
 __all__ += ['take_step', 'train']
 

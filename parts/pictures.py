@@ -1,10 +1,9 @@
-"""What chapters draw: grids of images, overlays, curves, bars, matrices."""
+"""What chapters draw: grids of images, overlays, matrices."""
 
 import math
 from pathlib import Path
 
 from parts.canvas import (
-    Picture,
     add_axes,
     caption,
     new_figure,
@@ -17,12 +16,6 @@ from parts.whole import write_whole
 
 import numpy as onp
 from PIL import Image
-
-# Told apart in grey and by colour-blind eyes (Okabe and Ito's set).
-_COLORS = '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#7a6a00', '#333333'
-
-
-_DASHES = '-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))
 
 
 def _as_picture(image):
@@ -59,7 +52,10 @@ def _as_picture(image):
 # for that, so that long and thin ones are seen. They are drawn distorted.
 _HIGHEST, _THINNEST = 3, 1 / 24
 
+_STRIP = 4  # times as wide as high
+
 _PER_INCH = 200  # pixels of a drawing
+_GAP = 0.08  # between images, in inches
 
 
 def _frame(image, width):
@@ -79,7 +75,9 @@ def _steps(image, frame):
     ]
 
 
-def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
+def show_images(
+    imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None, table=None
+):
     """Show images in a grid, row by row.
 
     Args:
@@ -88,10 +86,15 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
             0 to 255 or floats from 0 to 1 or booleans; or Pillow images.
         num_rows: number of rows of the grid.
         num_cols: number of columns of the grid.
-        titles: list of as many strings, written above the images.
-        scale: width of a column in inches.
+        titles: list of as many strings, written above the images; or of as
+            many as there are rows, each above its row.
+        scale: mean width of an image in inches. In a row all are equally
+            high, and together as wide as every other row.
         alt: a sentence that says what is to be seen, for whoever cannot
             see it; without it the titles are read.
+        table: a class table. Images of integers, (height, width), are then
+            labels or predictions: they are drawn in its colours, and a
+            legend names the classes that occur.
 
     Raises:
         ValueError: more images than the grid has places, none at all,
@@ -102,42 +105,111 @@ def show_images(imgs, num_rows, num_cols, titles=None, scale=1.5, alt=None):
             f'{len(imgs)} images do not fit a grid of {num_rows} x '
             f'{num_cols}: it takes 1 to {num_rows * num_cols}'
         )
-    if titles is not None and len(titles) != len(imgs):
+    if titles is not None and len(titles) not in (len(imgs), num_rows):
         raise ValueError(f'{len(titles)} titles for {len(imgs)} images')
-    pictures = [_as_picture(image) for image in imgs]
-    frames = [_frame(picture, scale) for picture in pictures]
     alt = alt or 'Images: ' + '; '.join(titles or ['without titles'])
     titles = titles and [caption(title) for title in titles]
-    gap, title_height = 0.08, 0.3 if titles else 0
-    # As large as fits the longest title over its column.
-    longest = max([1, *map(len, titles or [])])
-    fontsize = min(11.5, max(7, 72 * scale / (0.58 * longest)))
-    # A row is as high as its highest image, shown as wide as the column.
-    heights = [
-        max(height for _, height in frames[first : first + num_cols])
-        for first in range(0, len(frames), num_cols)
+    imgs, entries = (imgs, {}) if table is None else _colored(imgs, table)
+    pictures = [_as_picture(image) for image in imgs]
+    frames = _rows_of_frames(pictures, num_cols, scale)
+    each = titles and len(titles) == len(imgs)
+    # As large as fits the longest title over its image.
+    widths = [wide for wide, _ in frames] if each else [num_cols * scale]
+    sizes = [
+        72 * wide / (0.58 * max(1, len(title)))
+        for title, wide in zip(titles or [], widths * num_rows, strict=False)
     ]
-    width = num_cols * (scale + gap) + gap
-    height = sum(heights) + len(heights) * (gap + title_height) + gap
+    fontsize = min(11.5, max(7, min(sizes, default=7)))
+    title_height = 0.3 if titles else 0
+    width = num_cols * scale + (num_cols + 1) * _GAP
+    columns, below = _legend_size(entries, width)
+    rows = -(-len(frames) // num_cols)
+    heights = [
+        max(high for _, high in frames[row * num_cols :][:num_cols])
+        for row in range(rows)
+    ]
+    height = sum(heights) + rows * (_GAP + title_height) + _GAP + below
     fig = new_figure(width, height)
     top = height
     for row, row_height in enumerate(heights):
-        top -= gap + title_height
-        for col in range(num_cols):
-            index = row * num_cols + col
-            if index >= len(pictures):
-                break
+        top -= _GAP + title_height
+        left = _GAP
+        first = row * num_cols
+        for index in range(first, min(first + num_cols, len(pictures))):
             wide, high = frames[index]
-            left = gap + col * (scale + gap)
             axes = add_axes(fig, left, top - high, wide, high)
             down, across = _steps(pictures[index], frames[index])
             small = Image.fromarray(pictures[index]).reduce((across, down))
             axes.imshow(small, cmap='gray', vmin=0, vmax=255, aspect='auto')
             axes.set_axis_off()
-            if titles:
+            if each:
                 axes.set_title(titles[index], fontsize=fontsize, pad=4)
+            elif titles and index == first:
+                where = {'loc': 'left', 'fontsize': fontsize, 'pad': 4}
+                axes.set_title(titles[row], **where)
+            left += wide + _GAP
         top -= row_height
+    _add_legend(fig, entries, table, columns)
     show(fig, alt, photo=True)
+
+
+def _rows_of_frames(pictures, num_cols, scale):
+    """In which widths and heights, in inches, the images of a grid are drawn.
+
+    In a row all have one height, and it is full: no holes. Images of a
+    column that have one shape stand below one another. A long strip beside
+    others has room as a square has, or they would become thumbnails.
+    """
+    frames = []
+    for first in range(0, len(pictures), num_cols):
+        row = [_frame(image, 1) for image in pictures[first:][:num_cols]]
+        shapes = onp.array([wide / high for wide, high in row])
+        strips = (shapes > _STRIP) & (shapes.min() < _STRIP)
+        rooms = onp.where(strips, 1, shapes)
+        # A row that is not full leaves room for others of their mean shape.
+        height = scale / rooms.mean()
+        frames += [
+            (room * height, room * height / shape)
+            for room, shape in zip(rooms, shapes, strict=True)
+        ]
+    return frames
+
+
+def _colored(images, table):
+    """Draw labels in colours; return all images, and what a legend says."""
+    images = [
+        image if isinstance(image, Image.Image) else host(image)
+        for image in images
+    ]
+    drawn, found = [], onp.zeros(256, bool)
+    for image in images:
+        if getattr(image, 'ndim', 0) == 2 and image.dtype.kind in 'iu':
+            found[onp.unique(image)] = True
+            image = table.colormap[image]
+        drawn.append(image)
+    names = [*enumerate(table.names), (VOID, 'void')]
+    return drawn, {
+        index: plain(name, 40) for index, name in names if found[index]
+    }
+
+
+def heat(values, photo=None, limits=None):
+    """Colour a map of numbers from dark, the lowest, to bright, the highest.
+
+    `values`: (height, width), NumPy's or MXNet's; `photo`: uint8 (height,
+    width, 3), seen through the colours in grey. `limits`: what the darkest
+    and the brightest colour mean, by default the lowest and highest value.
+    Returns uint8 (height, width, 3).
+    """
+    from matplotlib import colormaps
+
+    values = host(values).astype(float)
+    low, high = limits or (values.min(), values.max())
+    shares = ((values - low) / ((high - low) or 1)).clip(0, 1)
+    colors = 255 * colormaps['viridis'](shares)[..., :3]
+    if photo is not None:
+        colors = 0.5 * colors + 0.5 * photo.mean(axis=2, keepdims=True)
+    return onp.rint(colors).astype('uint8')
 
 
 def overlay(photo, label, table, strength=0.6):
@@ -185,8 +257,6 @@ def save_overlay(path, photo, label, table, width=7):
 
 def _draw_overlay(photo, label, table, width):
     """Make the figure of `show_overlay`, and the words of its legend."""
-    from matplotlib.patches import Patch
-
     counts = pixel_counts(label)
     entries = {
         index: f'{plain(name, 40)} {counts[index] / label.size:.1%}'
@@ -195,15 +265,32 @@ def _draw_overlay(photo, label, table, width):
     }
     words = ', '.join(entries.values())
     words = words or f'nothing but {plain(table.names[0], 40)}'
-    longest = max(map(len, entries.values()), default=1)
-    columns = max(1, int(width / max(1.9, 0.4 + 0.09 * longest)))
-    rows = max(1, math.ceil(len(entries) / columns))
-    below = 0.1 + 0.26 * rows
+    columns, below = _legend_size(entries, width)
+    below = below or 0.36  # for the words
     across, height = frame = _frame(photo, width)
     fig = new_figure(width, height + below)
     axes = add_axes(fig, 0, below, across, height)
     axes.imshow(_small_overlay(photo, label, table, frame), aspect='auto')
     axes.set_axis_off()
+    _add_legend(fig, entries, table, columns)
+    if not entries:
+        fig.text(0.02, 0.1 / (height + below), caption(words), fontsize=11)
+    return fig, f'A photo under its label: {words}.'
+
+
+def _legend_size(entries, width):
+    """How many columns a legend has in a width, and its height, in inches."""
+    if not entries:
+        return 1, 0
+    longest = max(map(len, entries.values()))
+    columns = max(1, int(width / max(1.9, 0.4 + 0.09 * longest)))
+    return columns, 0.1 + 0.26 * math.ceil(len(entries) / columns)
+
+
+def _add_legend(fig, entries, table, columns):
+    """Say below a figure what colours mean: {index of a class: text}."""
+    from matplotlib.patches import Patch
+
     if entries:
         fig.legend(
             handles=[
@@ -217,9 +304,6 @@ def _draw_overlay(photo, label, table, width):
             borderaxespad=0.1,
             handlelength=1,
         )
-    else:
-        fig.text(0.02, 0.1 / (height + below), caption(words), fontsize=11)
-    return fig, f'A photo under its label: {words}.'
 
 
 def _small_overlay(photo, label, table, frame):
@@ -238,121 +322,6 @@ def _small_overlay(photo, label, table, frame):
             for top in range(0, len(photo), rows)
         ]
     )
-
-
-def plot(
-    x, curves, xlabel, ylabel, alt, ylim=None, marker=None, size=(6, 3.4)
-):
-    """Draw curves over one axis, each with its own colour and dashes.
-
-    Args:
-        x: the positions, a sequence of numbers; None counts 1, 2, 3 …
-        curves: dict from a name to its values (a sequence as long as x), or
-            to a pair (positions, values) for a curve with its own positions.
-        xlabel: what x is, with its unit.
-        ylabel: what the values are, with their unit.
-        alt: a sentence that says what is to be seen.
-        ylim: pair (lowest, highest) of the vertical axis; None fits it.
-        marker: matplotlib's sign for a marker at each value, such as 'o'.
-        size: width and height in inches.
-
-    Raises:
-        ValueError: a curve with another number of values than positions.
-    """
-    show(_draw_curves(x, curves, xlabel, ylabel, ylim, marker, size), alt)
-
-
-def curves_picture(epochs, curves, alt):
-    """Make the picture of training curves, dict from name to values."""
-    fig = _draw_curves(epochs, curves, 'epoch', 'value', None, 'o')
-    return Picture(fig, alt)
-
-
-def _draw_curves(x, curves, xlabel, ylabel, ylim, marker, size=(6, 3.4)):
-    """Make the figure of `plot` without showing it."""
-    fig = new_figure(*size)
-    fig.set_layout_engine('constrained')
-    axes = fig.add_subplot()
-    for index, (name, values) in enumerate(curves.items()):
-        positions = x
-        if isinstance(values, tuple) and len(values) == 2:
-            positions, values = values
-        if positions is None:
-            positions = range(1, len(values) + 1)
-        if len(positions) != len(values):
-            raise ValueError(
-                f'curve {name!r}: {len(values)} values at '
-                f'{len(positions)} positions'
-            )
-        axes.plot(
-            [float(position) for position in positions],
-            [float(value) for value in values],
-            label=caption(name),
-            color=_COLORS[index % len(_COLORS)],
-            linestyle=_DASHES[index % len(_DASHES)],
-            linewidth=2,
-            marker=marker,
-        )
-    axes.set_xlabel(xlabel, fontsize=12)
-    axes.set_ylabel(ylabel, fontsize=12)
-    axes.tick_params(labelsize=11)
-    axes.grid(color='#dddddd')
-    axes.set_axisbelow(True)
-    axes.spines[['top', 'right']].set_visible(False)
-    if ylim is not None:
-        axes.set_ylim(*ylim)
-    if len(curves) > 1:
-        longest = max(len(caption(name)) for name in curves)
-        columns = int(size[0] / (0.09 * longest)) if longest else 3
-        axes.legend(
-            loc='lower left',
-            bbox_to_anchor=(0, 1),
-            ncols=max(1, min(3, len(curves), columns)),
-            fontsize=_font_size(size[0], longest),
-            frameon=False,
-            borderaxespad=0.2,
-        )
-    return fig
-
-
-def _font_size(width, longest):
-    """In points: so many letters leave room in a figure's width, in inches."""
-    return min(11, 54 * width / max(1, longest))
-
-
-def plot_bars(names, values, xlabel, alt, log=False, size=None):
-    """Draw one horizontal bar for each name, its value written at the end.
-
-    Args:
-        names: list of strings, drawn from top to bottom.
-        values: as many numbers.
-        xlabel: what the values are, with their unit.
-        alt: a sentence that says what is to be seen.
-        log: True for a logarithmic axis; values must then be positive.
-        size: width and height in inches; None gives each bar 0.3 inches.
-
-    Raises:
-        ValueError: another number of values than of names.
-    """
-    if len(names) != len(values):
-        raise ValueError(f'{len(values)} values for {len(names)} names')
-    size = size or (6, 0.3 * len(names) + 0.9)
-    names = [caption(name) for name in names]
-    longest = max(map(len, names), default=0)
-    fig = new_figure(*size)
-    fig.set_layout_engine('constrained')
-    axes = fig.add_subplot()
-    numbers = [float(value) for value in values]
-    bars = axes.barh(range(len(names)), numbers, color=_COLORS[0], log=log)
-    axes.bar_label(bars, fmt='{:,.4g}', padding=3, fontsize=10.5)
-    fontsize = _font_size(size[0], longest)
-    axes.set_yticks(range(len(names)), names, fontsize=fontsize)
-    axes.tick_params(axis='x', labelsize=11)
-    axes.margins(x=0.15, y=0.02)
-    axes.invert_yaxis()
-    axes.set_xlabel(xlabel, fontsize=12)
-    axes.spines[['top', 'right']].set_visible(False)
-    show(fig, alt)
 
 
 def show_matrix(matrix, alt, titles=None, digits=3, size=0.42):

@@ -3,7 +3,7 @@
 import time
 
 from parts.canvas import in_jupyter
-from parts.pictures import curves_picture
+from parts.plots import training_picture
 
 
 class Report:
@@ -74,18 +74,17 @@ class Report:
         return line + f'{last["examples_per_second"]:.1f} examples/s'
 
     def _curves(self):
-        names = {
-            'loss': 'training loss',
-            'pixel_accuracy': 'pixel accuracy',
-            'mean_iu': 'mean IU',
-        }
-        curves = {
+        losses = {'training loss': self.history['loss']}
+        names = {'pixel_accuracy': 'pixel accuracy', 'mean_iu': 'mean IU'}
+        shares = {
             label: self.history[name]
             for name, label in names.items()
             if name in self.history
         }
-        ends = ', '.join(f'{n} {v[-1]:.3f}' for n, v in curves.items())
-        epochs = range(1, len(self.history['loss']) + 1)
-        return curves_picture(
-            epochs, curves, f'Curves by epoch, ending at {ends}.'
+        ends = ', '.join(
+            f'{name} {values[-1]:.3f}'
+            for name, values in (losses | shares).items()
+        )
+        return training_picture(
+            losses, shares, f'Curves by epoch, ending at {ends}.'
         )

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import utils
-from parts import pictures
+from parts import pictures, plots
 from parts.canvas import render
 
 import numpy
@@ -23,6 +23,7 @@ def shown(monkeypatch):
         found.append((render(fig, alt, photo), alt, photo))
 
     monkeypatch.setattr(pictures, 'show', show)
+    monkeypatch.setattr(plots, 'show', show)
     return found
 
 
@@ -101,6 +102,80 @@ def test_show_images_refuses_what_is_no_image(shown, image, message):
         utils.show_images([image], 1, 1)
 
 
+def painted(picture, color):
+    """Where a drawing has a colour: (top, bottom, left, right)."""
+    near = abs(picture.astype(int) - color).max(axis=2) < 40
+    rows, columns = (numpy.flatnonzero(near.any(axis=n)) for n in (1, 0))
+    return rows[0], rows[-1], columns[0], columns[-1]
+
+
+def test_images_of_all_shapes_stand_in_rows_without_holes(shown):
+    red, blue = (200, 0, 0), (0, 0, 200)
+    images = []
+    for color in (red, blue):
+        wide = numpy.full((30, 60, 3), color, 'uint8')
+        high = numpy.full((60, 40, 3), color, 'uint8')
+        images += [wide, high]
+    utils.show_images(images, 2, 2, scale=2)
+    drawn = numpy.asarray(Image.open(BytesIO(shown[0][0])))
+    height, width, _ = drawn.shape
+    for color in (red, blue):
+        top, bottom, left, right = painted(drawn, color)
+        assert left < 0.03 * width and right > 0.97 * width  # the whole row
+        row = drawn[top : bottom + 1, left : right + 1].astype(int)
+        white = (row > 200).all(axis=2)
+        assert white.mean() < 0.05  # nothing but the gap between two
+        gap = numpy.flatnonzero(white.all(axis=0)).mean() / row.shape[1]
+        assert abs(gap - 2 / (2 + 2 / 3)) < 0.02  # each keeps its shape
+    assert painted(drawn, red)[1] < painted(drawn, blue)[0]
+
+
+def test_labels_are_drawn_in_the_tables_colours_with_a_legend(shown):
+    photo = numpy.full((20, 30, 3), 100, 'uint8')
+    label = numpy.full((20, 30), 2)
+    label[:, 15:] = 255
+    utils.show_images([photo, label], 1, 2, alt='Both.', table=TABLE)
+    utils.show_images([photo, photo], 1, 2, alt='Both.', table=TABLE)
+    both, plain = (
+        numpy.asarray(Image.open(BytesIO(data[0]))).astype(int)
+        for data in shown
+    )
+    height, width = plain.shape[:2]
+    assert abs(both[height // 2, width * 5 // 8] - (0, 0, 200)).max() < 12
+    assert abs(both[height // 2, width * 7 // 8] - (224, 224, 192)).max() < 12
+    assert (both[:height] == plain)[: height // 2, : width // 2].all()
+    legend = both[height:]  # of fish and void, and of no ship
+    assert painted(legend, (0, 0, 200)) and painted(legend, (224, 224, 192))
+    assert not (abs(legend - (200, 0, 0)).max(axis=2) < 40).any()
+
+
+def test_a_title_for_each_row(shown):
+    utils.show_images(
+        [random_image(9, 9)] * 4, 2, 2, ['photo', 'truth'], alt='Two rows.'
+    )
+    picture = Image.open(BytesIO(shown[0][0])).convert('L')
+    drawn = numpy.asarray(picture).astype(int)
+    height, width = drawn.shape
+    above = drawn[: int(0.3 / 3.7 * height)]
+    assert above[:, : width // 2].min() < 100  # on the left,
+    assert above[:, width // 2 :].min() > 200  # and nowhere else
+
+
+def test_heat_goes_from_dark_to_bright():
+    values = numpy.array([[-1.0, 0.0, 3.0]])
+    colors = utils.heat(np.array(values))
+    assert colors.dtype == numpy.uint8 and colors.shape == (1, 3, 3)
+    assert (numpy.diff(colors.sum(axis=2)) > 0).all()
+    assert (utils.heat(values, limits=(0, 3))[0, 0] == colors[0, 0]).all()
+    # The colours' ends are viridis's, as matplotlib lists them.
+    assert abs(colors[0, 0] - (68, 1, 84.0)).max() <= 1
+    assert abs(colors[0, 2] - (253, 231, 37.0)).max() <= 1
+    photo = numpy.full((1, 3, 3), (90, 120, 150), 'uint8')
+    mixed = utils.heat(values, photo).astype(float)
+    assert abs(mixed - (colors / 2 + 60)).max() <= 1
+    assert (utils.heat(numpy.ones((2, 2))) == colors[0, 0]).all()
+
+
 def test_show_images_refuses_other_titles(shown):
     with pytest.raises(ValueError, match='2 titles for 1 images'):
         utils.show_images([random_image(4, 4)], 1, 1, titles=['a', 'b'])
@@ -175,9 +250,23 @@ def test_plot_refuses_another_number_of_values(shown):
         utils.plot(range(3), {'loss': [1, 2]}, 'x', 'y', alt='A curve.')
 
 
+def test_loss_and_shares_have_an_axis_each():
+    picture = plots.training_picture(
+        {'training loss': [3.0, 2.0]}, {'mean IU': [0.1, 0.2]}, 'Curves.'
+    )
+    words = texts(picture.data['image/svg+xml'])
+    assert words.count('epoch') == 2
+    assert {'loss', 'share, 0 to 1', 'training loss', 'mean IU'} <= set(words)
+    alone = plots.training_picture({'training loss': [3, 2]}, {}, 'Curves.')
+    words = texts(alone.data['image/svg+xml'])
+    assert words.count('epoch') == 1 and 'share, 0 to 1' not in words
+
+
 def test_plot_bars(shown):
     utils.plot_bars(['cat', 'dog'], [1, 2000], 'pixels', alt='Two bars.')
     assert {'cat', 'dog', '1', '2,000', 'pixels'} <= set(texts(shown[0][0]))
+    utils.plot_bars('abc', [1.3684, 18.049, 99.73], 'times', alt='Bars.')
+    assert {'1.37', '18', '99.7'} <= set(texts(shown[1][0]))
     with pytest.raises(ValueError, match='1 values for 2 names'):
         utils.plot_bars(['cat', 'dog'], [1], 'pixels', alt='Bars.')
 
