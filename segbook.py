@@ -3,7 +3,6 @@
 Change the cell of the chapter, marked `#@save`, not this file.
 """
 
-import time
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -283,19 +282,10 @@ class BilinearUpsampling(nn.Block):
             upsampling_matrix(size, self.stride).as_in_ctx(x.ctx)
             for size in x.shape[2:]
         )
-        # Each product enlarges the last axis: first rows, then columns.
+        # Each product enlarges the last axis. Columns come last: so the
+        # result does not lie on its side.
         x = np.dot(x.transpose(0, 1, 3, 2), rows.T)
         return np.dot(x.transpose(0, 1, 3, 2), columns.T)
-
-
-def seconds(function, repeats=7):
-    """Return the median time of a call; the first is for warming up."""
-    times = []
-    for _ in range(1 + repeats):
-        start = time.perf_counter()
-        function().wait_to_read()
-        times.append(time.perf_counter() - start)
-    return onp.median(times[1:])
 
 
 def make_fcn(features, num_classes, upsample=None):
@@ -383,7 +373,7 @@ def receptive_field(layers):
     Output i of a chain of convolutions and poolings sees `size` pixels in a
     row, from stride * i + first on; first < 0 means padding.
     """
-    size, stride, first = 1, 1, 0
+    size, stride, first = 1, 1, 0  # r, j and f
     for layer in layers:
         settings = getattr(layer, '_kwargs', {})
         if 'kernel' in settings:
