@@ -283,21 +283,68 @@ def test_state_survives_the_address(open_page):
     assert bad is None
 
 
+def of_ones(K, s):
+    """Least and most of what K makes of ones away from the border."""
+    k = len(K)
+    Y = onp.zeros((s * 9 + k, s * 9 + k))
+    for i, j in onp.ndindex(10, 10):
+        Y[s * i : s * i + k, s * j : s * j + k] += K
+    inside = Y[k : s * 9, k : s * 9]
+    return [inside.min(), inside.max()]
+
+
+def tent(k):
+    """The bilinear kernel of this size."""
+    row = 1 - abs(onp.arange(k) - (k - 1) / 2) / ((k + 1) // 2)
+    return onp.outer(row, row)
+
+
+RULES = [  # kernel, stride, kind, the words about this kernel
+    (onp.ones((4, 4)), 2, 'even', None),
+    (onp.ones((3, 3)), 2, 'uneven', None),
+    (onp.ones((2, 2)), 3, 'gaps', None),
+    (onp.ones((5, 5)), 1, 'even', None),
+    (onp.ones((6, 6)), 3, 'even', None),
+    (tent(3), 2, 'uneven', 'evens it out: ones become 1 everywhere'),
+    (tent(5), 3, 'uneven', 'evens it out: ones become 1 everywhere'),
+    (tent(4), 2, 'even', 'no checkerboard: ones become 1 everywhere'),
+    (tent(5), 2, 'uneven', 'does not even it out'),
+    (onp.arange(16.0).reshape(4, 4), 2, 'even', 'a checkerboard after all'),
+    (onp.arange(9.0).reshape(3, 3), 1, 'even', 'ones become 36 everywhere'),
+]
+
+
 def test_overlap_rule(open_page):
+    """It is about the stamps, and about the kernel that is shown."""
     page = open_page()
-    kinds = page.evaluate(
-        '() => [[4, 2], [3, 2], [2, 3], [5, 1], [6, 3]].map(([k, s]) => '
-        '[tconvMath.overlapRule({ k, s }).kind, '
-        '...tconvMath.inside({ k, s }, 1)])'
-    )
-    assert kinds == [
-        ['even', 4, 4],
-        ['uneven', 1, 4],
-        ['gaps', 0, 1],
-        ['even', 25, 25],
-        ['even', 4, 4],
-    ]
-    assert page.evaluate('tconvMath.inside({ k: 3, s: 2 }, 2)') == [1, 9]
+    for K, s, kind, words in RULES:
+        k = len(K)
+        state = {'h': 3, 'w': 3, 'k': k, 's': s, 'p': 0, 'a': 0}
+        rule, stamps, values = page.evaluate(
+            '([state, K]) => [tconvMath.overlapRule(state, K), '
+            'tconvMath.inside(state, 1), tconvMath.inside(state, 1, K)]',
+            [state, K.ravel().tolist()],
+        )
+        assert rule['kind'] == kind
+        assert stamps == of_ones(onp.ones((k, k)), s)
+        assert onp.allclose(values, of_ones(K, s))
+        assert (words is None) == ('This kernel' not in rule['text'])
+        assert words is None or words in rule['text'], rule['text']
+    state = {'h': 3, 'w': 3, 'k': 3, 's': 2, 'p': 0, 'a': 0}
+    assert page.evaluate('s => tconvMath.inside(s, 2)', state) == [1, 9]
+
+
+@pytest.mark.parametrize('k, s', [(3, 2), (5, 3)])
+def test_a_kernel_that_evens_out_makes_no_checkerboard(open_page, k, s):
+    """The link «k = 3 once more» of the teacher's page."""
+    page = open_page(state=f'#h=4&w=4&k={k}&s={s}&in=ones&ker=bilinear')
+    rule, first, _ = page.locator('.tconv-overlap .tconv-say').all()
+    assert 'With equal weights that is the checkerboard' in rule.inner_text()
+    assert 'evens it out' in rule.inner_text()
+    page.get_by_role('button', name='all-ones input, this kernel').click()
+    assert 'is the checkerboard' not in rule.inner_text()
+    assert 'ones become 1 everywhere' in rule.inner_text()
+    assert 'away from the border always 1' in first.inner_text()
 
 
 # --------------------------------------------------------------- address
@@ -343,9 +390,12 @@ BAD_ADDRESSES = {
     '#h=2&w=2&in=1,2,3,x': 'is no number',
     '#h=2&w=2&in=1,2,3,1e9': 'is no number',
     '#h=2&w=2&in=1,2,3,1000': 'beyond',
-    '#k=1&ker=sharpen': 'is no number',
+    '#k=1&ker=sharpen': 'kernel “sharpen” is unknown: ones, bilinear,',
+    '#h=2&w=2&in=one': 'input “one” is unknown: ramp, one-hot,',
+    '#h=2&w=2&kernel=bilinear': 'it holds “kernel”, which means nothing',
+    '#h=2&w=2&two=2': 'two=1 or two=0',
     '#h=%E0%A4%A': 'not readable',
-    '#in=<img src=x onerror=alert(1)>': '1 value, not 12',
+    '#in=<img src=x onerror=alert(1)>': 'is unknown',
 }
 
 
@@ -362,6 +412,19 @@ def test_invalid_address_says_why(open_page):
         assert said.startswith('The address describes no valid layer')
         assert words in said
         assert size(page) == '7 × 9'
+
+
+def test_a_start_that_is_no_layer_is_told(browser, tmp_path):
+    """As an address is: what a cell begins with is not exchanged in silence."""
+    path = tmp_path / 'page.html'
+    body = widget('tconv', state='h=2&w=2&ker=sharpen')
+    path.write_text(PAGE.replace('WIDGETS', body), encoding='utf-8')
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    said = message(page)
+    page.close()
+    assert said.startswith('The state describes no valid layer')
+    assert 'kernel “sharpen” is unknown' in said
 
 
 def test_every_change_reaches_the_address(open_page):

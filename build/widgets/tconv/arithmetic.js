@@ -190,33 +190,69 @@ function paths(i, state, layers) {
   return signal;
 }
 
-/** Fewest and most paths to a cell far from every border (squared: 2-D). */
-function inside({ k, s }, layers) {
-  const far = { k, s, p: 0, a: 0 };
-  const reach = paths(40, far, layers);
-  const middle = reach.slice(Math.floor(reach.length * 0.4),
-    Math.ceil(reach.length * 0.6));
-  return [Math.min(...middle) ** 2, Math.max(...middle) ** 2];
+/** Least and most of what ones become, away from every border, after so
+ * many layers with the kernel K; without one, the paths to a cell. */
+function inside({ k, s }, layers, K = new Array(k * k).fill(1)) {
+  // So many input cells that a whole period of the output sees no border.
+  const side = Math.ceil(((s + 1) * (k - 1) + s * s) / (s * s)) + 1;
+  let from = 0;
+  let to = side - 1; // the first and the last of the cells that see none
+  let at = { k, s, p: 0, a: 0, h: side, w: side };
+  let values = new Float64Array(side * side).fill(1);
+  for (let l = 0; l < layers; l++) {
+    values = scatter(values, K, at);
+    [from, to] = [s * from + k - 1, s * to];
+    [at.h, at.w] = sizes(at);
+  }
+  let least = Infinity;
+  let most = -Infinity;
+  for (let m = from; m <= to; m++) {
+    for (let n = from; n <= to; n++) {
+      least = Math.min(least, values[m * at.w + n]);
+      most = Math.max(most, values[m * at.w + n]);
+    }
+  }
+  return [least, most];
 }
 
-/** The rule behind the picture: {kind, text}. */
-function overlapRule({ k, s }) {
-  const [low, high] = inside({ k, s }, 1);
+/** What the kernel makes of ones away from the border: {same, text}. */
+function ofOnes(state, K) {
+  const [least, most] = inside(state, 1, K);
+  const same = nearlyEqual(least, most);
+  const values = same ? `${number(least, 2)} everywhere`
+    : `${number(least, 2)} to ${number(most, 2)}`;
+  return { same, text: `ones become ${values}` };
+}
+
+function nearlyEqual(one, other) {
+  return Math.abs(one - other) <= 1e-6 * Math.max(1, Math.abs(other));
+}
+
+/** The rule behind the picture: {kind, text}.
+ *
+ * The sizes decide how many stamps overlap; what comes out of ones is up to
+ * the weights of K, too. */
+function overlapRule(state, K) {
+  const { k, s } = state;
+  const [low, high] = inside(state, 1);
   const stamps = (n) => `${n} ${n === 1 ? 'stamp' : 'stamps'}`;
-  if (k % s === 0) {
-    return {
-      kind: 'even',
-      text: `The kernel (${k}) is divisible by the stride (${s}): away ` +
-        `from the border every output cell gets ${stamps(low)}.`,
-    };
+  const even = k % s === 0;
+  const kind = even ? 'even' : k < s ? 'gaps' : 'uneven';
+  const sentences = even ? [
+    `The kernel (${k}) is divisible by the stride (${s}): away from the ` +
+      `border every output cell gets ${stamps(low)}.`,
+  ] : [
+    `The kernel (${k}) is not divisible by the stride (${s}): away from ` +
+      `the border cells get between ${low} and ${stamps(high)}.`,
+    k < s ? 'The stride exceeds the kernel, so some cells get nothing.'
+      : 'With equal weights that is the checkerboard.',
+  ];
+  if (K.some((weight) => weight !== K[0])) {
+    const { same, text } = ofOnes(state, K);
+    const does = even
+      ? same ? 'makes no checkerboard' : 'makes a checkerboard after all'
+      : same ? 'evens it out' : 'does not even it out';
+    sentences.push(`This kernel ${does}: ${text}.`);
   }
-  const gaps = k < s;
-  return {
-    kind: gaps ? 'gaps' : 'uneven',
-    text: `The kernel (${k}) is not divisible by the stride (${s}): ` +
-      `away from the border cells get between ${low} and ` +
-      `${stamps(high)}. ` + (gaps
-      ? 'The stride exceeds the kernel, so some cells get nothing.'
-      : 'That is the checkerboard.'),
-  };
+  return { kind, text: sentences.join(' ') };
 }

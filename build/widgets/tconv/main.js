@@ -79,23 +79,17 @@ class Explorer {
    * whether there was one. */
   read(opening) {
     const hash = this.inLab ? '' : location.hash;
-    if (speaks(hash)) {
-      const { state, error } = decode(hash);
-      this.state = state;
-      this.tell(error ? 'The address describes no valid layer: ' +
-        `${error}. The starting layer is shown instead.` : '',
-      Boolean(error));
-      if (opening) {
-        const show = () => this.root.scrollIntoView({ block: 'start' });
-        requestAnimationFrame(show);
-        addEventListener('load', show, { once: true });
-      }
-    } else if (opening) {
-      const start = this.options.state;
-      this.state = start ? decode(start).state : { ...START };
-      this.tell('');
-    } else {
-      return false; // a heading's anchor
+    const linked = speaks(hash);
+    if (!linked && !opening) return false; // a heading's anchor
+    const { state, error } = decode(linked ? hash : this.options.state || '');
+    this.state = state;
+    this.tell(error ? `The ${linked ? 'address' : 'state'} describes no ` +
+      `valid layer: ${error}. The starting layer is shown instead.` : '',
+    Boolean(error));
+    if (linked && opening) {
+      const show = () => this.root.scrollIntoView({ block: 'start' });
+      requestAnimationFrame(show);
+      addEventListener('load', show, { once: true });
     }
     this.pinned = { kind: 'x', at: middleCell(this.state) };
     this.focus = null;

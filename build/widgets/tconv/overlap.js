@@ -47,14 +47,22 @@ class Overlap {
   }
 
   show() {
-    const { state } = this.explorer;
+    const { state, K } = this.explorer;
     this.two.checked = state.two;
-    this.rule.textContent = overlapRule(state).text;
+    this.rule.textContent = this.kind === 'count'
+      ? overlapRule(state, K).text : this.valueRule();
     this.data = this.compute(state.two ? 2 : 1);
     this.boards.forEach((board, layer) => {
       board.hidden = board.figure.hidden = !this.data[layer];
       if (!board.hidden) this.describe(layer);
     });
+  }
+
+  /** Whether this kernel makes a checkerboard of ones. */
+  valueRule() {
+    const { same, text } = ofOnes(this.explorer.state, this.explorer.K);
+    return `Away from the border ${text}.` +
+      (same ? '' : ' That is the checkerboard.');
   }
 
   /** The grids of so many layers; fewer where nothing is left. */
@@ -84,15 +92,16 @@ class Overlap {
   describe(layer) {
     const { rows, cols, values } = this.data[layer];
     const what = this.kind === 'value' ? 'values' : layer ? 'paths' : 'stamps';
-    const [least, most] = inside(this.explorer.state, layer + 1);
-    const middle = this.kind === 'count'
-      ? `, away from the border ${least === most ? `always ${least}`
-        : `${least} to ${most}`}` : '';
+    const { state, K } = this.explorer;
+    const [least, most] = inside(state, layer + 1,
+      this.kind === 'value' ? K : undefined);
+    const middle = nearlyEqual(least, most) ? `always ${number(least, 2)}`
+      : `${number(least, 2)} to ${number(most, 2)}`;
     const low = values.reduce((a, b) => Math.min(a, b));
     const high = values.reduce((a, b) => Math.max(a, b));
     const text = `${layer ? 'The same layer twice' : 'One layer'}, ` +
       `${rows} × ${cols}: ${number(low, 2)} to ${number(high, 2)} ` +
-      `${what}${middle}`;
+      `${what}, away from the border ${middle}`;
     this.boards[layer].say.textContent = text;
     this.boards[layer].canvas.setAttribute('aria-label', `Heat map. ${text}`);
   }

@@ -236,6 +236,16 @@ function readCells(text, count, what) {
   return Float64Array.from(cells);
 }
 
+/** The preset that a word names; null if the text lists numbers. */
+function readPreset(text, presets, what) {
+  if (presets.includes(text)) return text;
+  if (/^[a-z<]/i.test(text) && !text.includes(',')) {
+    throw new RangeError(`the ${what} “${text}” is unknown: ` +
+      `${presets.join(', ')}, or numbers row by row`);
+  }
+  return null;
+}
+
 /** Whether the text behind a # speaks of a state at all. */
 function speaks(hash) {
   return /(^|&)(h|w|k|s|p|a|in|ker)=/.test(hash.replace(/^#/, ''));
@@ -252,6 +262,11 @@ function decode(hash) {
         fields[part.slice(0, cut)] = decodeURIComponent(part.slice(cut + 1));
       }
     }
+    const strange = Object.keys(fields).find((key) =>
+      ![...KEYS, 'in', 'ker', 'two'].includes(key));
+    if (strange) {
+      throw new RangeError(`it holds “${strange}”, which means nothing here`);
+    }
     for (const key of KEYS) {
       if (!(key in fields)) continue;
       if (!/^-?\d+$/.test(fields[key])) {
@@ -263,24 +278,28 @@ function decode(hash) {
     const reason = refusal(state);
     if (reason) throw new RangeError(reason);
     if ('in' in fields) {
-      state.input = INPUTS.includes(fields.in) ? { preset: fields.in }
+      const preset = readPreset(fields.in, INPUTS, 'input');
+      state.input = preset ? { preset }
         : {
           preset: 'edited',
           values: readCells(fields.in, state.h * state.w, 'input'),
         };
     }
     if ('ker' in fields) {
-      const random = /^random(?::(\d{1,9}))?$/.exec(fields.ker);
-      if (random) {
-        state.kernel = { preset: 'random', seed: Number(random[1] || 1) };
-      } else if (KERNELS.includes(fields.ker)) {
-        state.kernel = { preset: fields.ker, seed: 1 };
+      const random = /^random:(\d{1,9})$/.exec(fields.ker);
+      const preset = random ? 'random'
+        : readPreset(fields.ker, KERNELS, 'kernel');
+      if (preset) {
+        state.kernel = { preset, seed: Number(random ? random[1] : 1) };
       } else {
         state.kernel = {
           preset: 'edited', seed: 1,
           values: readCells(fields.ker, state.k * state.k, 'kernel'),
         };
       }
+    }
+    if (!['0', '1'].includes(fields.two ?? '1')) {
+      throw new RangeError('a second layer is two=1 or two=0');
     }
     state.two = fields.two !== '0';
     return { state };
