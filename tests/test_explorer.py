@@ -84,6 +84,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp('explorer')
     pages = {
         'tconv': widget('tconv'),
+        'first': widget('tconv', state='h=2&w=2&k=3&s=2', views='scatter'),
         'started': widget('tconv', state='h=2&w=2&k=2&s=2&p=0&a=0'),
         'bilinear': widget('bilinear'),
         'both': widget('tconv') + widget('bilinear') + widget('tconv'),
@@ -722,6 +723,31 @@ def test_reduced_motion_jumps(open_page):
         return [cell.at, cell.to];
     }""")
     assert at == to
+
+
+def test_it_may_begin_with_the_stamps_alone(open_page):
+    """What is not explained yet waits for a button, or for a link."""
+    names = ['Scatter', 'Gather', 'Matrix', 'Overlap']
+
+    def shown(page):
+        headings = page.locator('.tconv h3')
+        return [
+            name
+            for name in names
+            if headings.filter(has_text=name).first.is_visible()
+        ]
+
+    page = open_page('first')
+    assert shown(page) == ['Scatter']
+    page.get_by_role('button', name='Show gather').click()
+    assert shown(page) == names
+    page.get_by_role('button', name='Show the stamps alone').click()
+    assert shown(page) == ['Scatter']
+    page.evaluate("location.hash = '#h=2&w=2'")
+    page.get_by_role('button', name='Show the stamps alone').wait_for()
+    assert shown(page) == names
+    assert shown(open_page('first', state='#k=2')) == names
+    assert shown(open_page('tconv')) == names
 
 
 def test_several_on_one_page(open_page):

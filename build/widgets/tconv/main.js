@@ -21,6 +21,7 @@ class Explorer {
     this.frames = []; // of the last seconds, for measuring
     this.build(place);
     this.read(true);
+    this.unfold(this.options.views !== 'scatter' || speaks(location.hash));
     onTheme(this.root, (dark) => {
       this.palette = PALETTES[dark ? 'dark' : 'light'];
       if (this.X) this.shade();
@@ -28,7 +29,9 @@ class Explorer {
     this.refresh();
     new ResizeObserver(() => this.layout()).observe(this.root);
     addEventListener('hashchange', () => {
-      if (this.root.isConnected && this.read(false)) this.refresh();
+      if (!this.root.isConnected || !this.read(false)) return;
+      this.unfold(true);
+      this.refresh();
     });
   }
 
@@ -47,6 +50,9 @@ class Explorer {
     this.gather = new Gather(this);
     this.matrix = new Matrix(this);
     this.overlap = new Overlap(this);
+    this.more = el('button', {
+      type: 'button', onclick: () => this.unfold(this.gather.root.hidden),
+    });
     this.views = [this.scatter, this.gather, this.matrix]; // linked
     this.parts = [this.controls, this.formula, this.transport,
       ...this.grids, ...this.views, this.overlap];
@@ -69,8 +75,19 @@ class Explorer {
       this.gather.root,
       this.matrix.root),
     this.overlap.root,
+    el('div', { 'class': 'tconv-row' }, this.more),
     this.spoken);
     place.append(this.root);
+  }
+
+  /** Show all views, or only how stamps are scattered. */
+  unfold(all) {
+    for (const view of [this.gather, this.matrix, this.overlap]) {
+      view.root.hidden = !all;
+    }
+    this.more.setAttribute('aria-expanded', String(all));
+    this.more.textContent = all ? 'Show the stamps alone'
+      : 'Show gather, matrix and overlap, too';
   }
 
   // ------------------------------------------------------------- state
