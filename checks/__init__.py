@@ -14,12 +14,12 @@ import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import utils  # noqa: F401  first: it gives MXNet all cores
 
 import numpy as onp
-from mxnet import np, npx
 
 RIGHT, WRONG, OPEN = 'Right', 'Not yet', 'Not answered yet'
 # No answer of this book has more numbers, a picture of a camera included.
@@ -27,6 +27,8 @@ MOST_NUMBERS = 10**8
 ROOM = 2**31  # bytes that an answer may take beyond what is in use
 NOT_A_SHARE = 'a share is a number from 0 to 1, not a percentage: '
 NOT_A_SHARE += '0.312, not 31.2'
+ROUNDED = 6e-4  # what was worked out on paper may have three decimals
+TOO_ROUND = 'nearly: give three digits after the point, or a fraction'
 PATIENCE = 6  # times as long as allowed, on a machine that is busy
 
 
@@ -228,17 +230,20 @@ def _waits():
     return found
 
 
-def call(function, *arguments, name='your function', **options):
+def call(function, *arguments, name='your function', without=(), **options):
     """Call a student's function; return what it returns.
 
-    Raises Wrong if it is no function, raises anything, or changes what it is
-    given; Unanswered if it returns `...`.
+    `without`: functions that the task forbids, whatever they are called by.
+
+    Raises Wrong if it is no function, raises anything, changes what it is
+    given, or uses a function of `without`; Unanswered if it returns `...`.
     """
     if not callable(function):
         raise Wrong(f'{name} is no function', got=_short(function))
     before = _content(arguments)
     try:
-        result = function(*arguments, **options)
+        with _seen(without) as used:
+            result = function(*arguments, **options)
     except (Unanswered, Wrong, MemoryError, KeyboardInterrupt, _TimeUp):
         raise
     except BaseException as error:  # SystemExit too
@@ -248,6 +253,11 @@ def call(function, *arguments, name='your function', **options):
         ) from None
     if _is_open(result):
         raise Unanswered
+    if used:
+        raise Wrong(
+            f'{name} uses {used[0]}, which does all the work',
+            hint='the task is to do without it',
+        )
     if _content(arguments) != before:
         raise Wrong(
             f'{name} changed what it was given',
@@ -255,6 +265,25 @@ def call(function, *arguments, name='your function', **options):
             'work in place, so begin with something of your own',
         )
     return result
+
+
+@contextmanager
+def _seen(functions):
+    """Yield a list that names which of these functions have been called."""
+    names = {function.__code__: function.__name__ for function in functions}
+    used, before = [], sys.getprofile()
+
+    def look(frame, event, argument):
+        if event == 'call' and frame.f_code in names:
+            used.append(names[frame.f_code])
+
+    if names:
+        sys.setprofile(look)
+    try:
+        yield used
+    finally:
+        if names:
+            sys.setprofile(before)
 
 
 def _content(value, depth=5):
@@ -425,6 +454,8 @@ def expect(
         expected, got: as for `Wrong`; `{}` in them are the first wrong
             number and its indices.
         hint: what to say of an unknown mistake.
+        tolerance: how far each number may be from the right one; ROUNDED
+            for what is worked out on paper.
     """
     if same(ours, right, tolerance):
         return
@@ -432,6 +463,8 @@ def expect(
         onp.asarray(part, dtype='float64') for part in (ours, right)
     )
     place = tuple(onp.argwhere(abs(ours - right) > tolerance)[0])
+    if tolerance == ROUNDED and same(ours, right, 0.006):
+        hint = TOO_ROUND
     raise Wrong(
         problem.format(*place),
         expected and expected.format(right[place], *place),
@@ -440,28 +473,35 @@ def expect(
     )
 
 
-def layer(operator, X, K, **options):
-    """Let MXNet's operator work on X (h, w) with the kernel K (k_h, k_w).
-
-    options: whole numbers, each for both directions.
-    """
-    X, K = (np.array(part, dtype='float32')[None, None] for part in (X, K))
-    options = {name: (value, value) for name, value in options.items()}
-    options |= {'kernel': K.shape[2:], 'num_filter': 1, 'no_bias': True}
-    return operator(X, K, **options)[0, 0].asnumpy().astype('float64')
-
-
 def up(X, K, stride=1, padding=0, output_padding=0, dilation=1):
-    """Let MXNet do a transposed convolution of X (h, w) with K (k_h, k_w)."""
-    return layer(
-        npx.deconvolution,
-        X,
-        K,
-        stride=stride,
-        pad=padding,
-        adj=output_padding,
-        dilate=dilation,
+    """Transpose a convolution of X (h, w) with K (k_h, k_w), in float64.
+
+    By its definition, not by a layer: some of them are wrong in places.
+    """
+    X, K = (onp.asarray(part, dtype='float64') for part in (X, K))
+    spans = [stride * (side - 1) + 1 for side in X.shape]
+    board = onp.zeros(
+        [
+            span + dilation * (side - 1) + output_padding
+            for span, side in zip(spans, K.shape, strict=True)
+        ]
     )
+    for place, weight in onp.ndenumerate(K):
+        window = tuple(
+            slice(dilation * start, dilation * start + span, stride)
+            for start, span in zip(place, spans, strict=True)
+        )
+        board[window] += weight * X
+    height, width = board.shape
+    return board[padding : height - padding, padding : width - padding]
+
+
+def down(X, K, stride=1, padding=0):
+    """Convolve X (h, w) with K (k_h, k_w), in float64, by definition."""
+    X, K = (onp.asarray(part, dtype='float64') for part in (X, K))
+    X = onp.pad(X, padding)
+    windows = onp.lib.stride_tricks.sliding_window_view(X, K.shape)
+    return (windows[::stride, ::stride] * K).sum(axis=(2, 3))
 
 
 def blocks(cells, side):

@@ -10,6 +10,7 @@ import segbook
 import utils  # first: it gives MXNet all cores
 from checks import (
     NOT_A_SHARE,
+    ROUNDED,
     Wrong,
     array,
     call,
@@ -141,6 +142,7 @@ def baseline(background, boat):
                 'are the two numbers in the right order? Pixel accuracy first',
             ),
             hint='right pixels, divided by all that count',
+            tolerance=ROUNDED,
         )
         expect(
             got[1],
@@ -166,6 +168,7 @@ def baseline(background, boat):
             (found / 1000 / 3, 'void pixels are in no union either'),
             hint='for each class: how many pixels do truth and prediction '
             'share, how many does at least one of them have?',
+            tolerance=ROUNDED,
         )
     return (
         f'{known} pixels count, and the accuracy of the first program looks '
@@ -265,11 +268,17 @@ def dropped(dropped, padding):
         ),
         (is_void.sum(), 'divide by the pixels of the window'),
         (missing, 'these are columns; asked is a share of the window'),
-        (is_void.mean() * 100, NOT_A_SHARE),
+        (*_percentages(is_void.mean()), NOT_A_SHARE),
         hint='how many of the window’s columns does the image fill? The '
         'height it fills entirely',
+        tolerance=ROUNDED,
     )
     return 'Padding keeps every image, and void keeps the padding harmless.'
+
+
+def _percentages(share):
+    """What a share may look like as a percentage."""
+    return [round(share * 100, digits) for digits in (4, 2, 1, 0)]
 
 
 # --------------------------------------------------- Two Bugs, No Error
@@ -286,7 +295,9 @@ def preparation(prepare):
     photos = onp.random.default_rng(4).integers(
         0, 256, (2, 6, 9, 3), dtype='uint8'
     )
-    result = call(prepare, np.array(photos, dtype='uint8'))
+    result = call(
+        prepare, np.array(photos, dtype='uint8'), without=[utils.normalize]
+    )
     right = utils.normalize(np.array(photos, dtype='uint8')).asnumpy()
     order = 'the axes are in the wrong order, {}: convolutions expect the '
     order += 'channels on the second axis, and height before width'
@@ -454,6 +465,7 @@ def mean_iu(confusion, class_iu, mean_iu):
         ),
         hint='the union of a class: all that is in its row or its column, '
         'each pixel once',
+        tolerance=ROUNDED,
     )
     expect(
         array(mean_iu, (), 'the mean IU'),
@@ -473,8 +485,9 @@ def mean_iu(confusion, class_iu, mean_iu):
         (metric.class_iu.sum(), 'divide by the number of classes'),
         (metric.class_iu.sum() / 4, 'void is no class'),
         (metric.mean_accuracy, 'this is the mean accuracy'),
-        (metric.mean_iu * 100, NOT_A_SHARE),
+        (*_percentages(metric.mean_iu), NOT_A_SHARE),
         hint='it is the plain mean of the three IUs',
+        tolerance=ROUNDED,
     )
     return (
         f'The pixel accuracy is {metric.pixel_accuracy:.2f}, the mean IU '
@@ -991,7 +1004,7 @@ def void_as_background(accuracies, answer):
         return hits.sum() / total.sum()
 
     right = table(of_all)
-    row, column = divmod(int((abs(got - right) > 1e-4).argmax()), 2)
+    row, column = divmod(int((abs(got - right) > ROUNDED).argmax()), 2)
     hint = recognise(
         got[row, column],
         (
@@ -1005,6 +1018,7 @@ def void_as_background(accuracies, answer):
             right[row, 1 - column],
             'this is what the other way to treat void gives',
         ),
+        tolerance=ROUNDED,
     )
     expect(
         got,
@@ -1022,6 +1036,7 @@ def void_as_background(accuracies, answer):
         hint=hint
         or 'right pixels divided by those that count; are the images the '
         'first 60 of the validation set?',
+        tolerance=ROUNDED,
     )
     words(answer)
     return (

@@ -294,7 +294,9 @@ class _ByColor(nn.Block):
 
 def _judge_segment(segment, photo, truth):
     net = _ByColor()
-    result = call(segment, net, photo.copy(), name='segment')
+    result = call(
+        segment, net, photo.copy(), name='segment', without=[utils.predict]
+    )
     if not net.seen:
         raise Wrong('segment never called the net')
     size = truth.shape
@@ -363,7 +365,8 @@ def upsampling(make):
 
     make(classes, stride): a block that enlarges (N, classes, h, w) like the
     bilinear transposed convolution, with at most one kernel of side twice
-    the stride for each class. Tried for two pairs, on random scores.
+    the stride for each class, and can be trained. Tried for two pairs, on
+    random scores; and once as large as in the chapter, to count.
     """
     rng = onp.random.default_rng(8)
     for classes, stride in ((3, 4), (5, 2)):
@@ -375,17 +378,14 @@ def upsampling(make):
         )
         scores = rng.normal(size=(2, classes, 3, 5))
         _judge_upsampling(layer, scores, stride)
-        numbers = _judge_numbers(layer, classes, stride)
-    if not numbers:
-        return (
-            'No number at all, the same scores: but nothing is left that '
-            'could be trained.'
-        )
-    dense = CLASSES**2 * 64**2
+        _judge_numbers(layer, classes, stride)
+        _judge_trainable(layer, scores)
+    large = call(make, CLASSES, 32)
+    _apply(large, np.zeros((1, CLASSES, 1, 1)), 'the layer')  # shapes known
     return (
-        f'The same scores from one kernel a class. For {CLASSES} classes and '
-        f'stride 32 that leaves {dense // CLASSES:,d} of {dense:,d} numbers, '
-        'and no class can leak into another.'
+        f'The same scores. For {CLASSES} classes and stride 32 your layer has '
+        f'{_numbers(large):,d} numbers, one kernel for every pair of classes '
+        f'has {CLASSES**2 * 64**2:,d}; and no class can leak into another.'
     )
 
 
@@ -493,13 +493,34 @@ def _lines(size, stride):
     return segbook.upsampling_matrix(size, stride).asnumpy().astype('float64')
 
 
+def _numbers(layer):
+    """Count the numbers of a layer."""
+    return sum(int(onp.prod(p.shape)) for p in layer.collect_params().values())
+
+
+def _judge_trainable(layer, scores):
+    """At least one number must get a gradient."""
+    with autograd.record():
+        loss = (layer(np.array(scores, dtype='float32')) ** 2).sum()
+    trained = [
+        weight
+        for weight in layer.collect_params().values()
+        if weight.grad_req != 'null'
+    ]
+    if trained:
+        loss.backward()
+    if not any(array(weight.grad()).any() for weight in trained):
+        raise Wrong(
+            'the scores are right, but nothing in the layer can be trained',
+            hint='its kernel must be a weight that gets a gradient',
+        )
+
+
 def _judge_numbers(layer, classes, stride):
-    numbers = sum(
-        int(onp.prod(p.shape)) for p in layer.collect_params().values()
-    )
+    numbers = _numbers(layer)
     most = classes * (2 * stride) ** 2
     if numbers <= most:
-        return numbers
+        return
     hint = 'which of them are not needed?'
     if numbers >= classes * most:
         hint = (

@@ -17,6 +17,7 @@ from checks import (
     blocks,
     call,
     check,
+    down,
     expect,
     recognise,
     same,
@@ -97,6 +98,25 @@ def adds_to_list(given):
 def test_what_a_function_is_given_stays_as_it_was(function, given):
     with pytest.raises(Wrong, match='changed what it was given'):
         call(function, given)
+
+
+def forbidden():
+    return 4
+
+
+@pytest.mark.parametrize(
+    'function',
+    [
+        forbidden,
+        lambda: forbidden(),
+        lambda: max([1], key=lambda _: forbidden()),
+    ],
+)
+def test_a_forbidden_function_is_seen_wherever_it_is_called(function):
+    profiler = sys.getprofile()
+    with pytest.raises(Wrong, match='your function uses forbidden'):
+        call(function, without=[forbidden])
+    assert call(function) and sys.getprofile() is profiler
 
 
 def test_a_check_keeps_its_name_and_its_description():
@@ -420,6 +440,36 @@ def test_a_known_mistake_has_its_own_hint():
     with pytest.raises(Wrong) as caught:
         expect(2.5, 3, 'a wrong sum', (2.5, 'the half'), hint='think')
     assert str(caught.value) == 'a wrong sum\n  got: 2.5000\n  hint: the half'
+
+
+@pytest.mark.parametrize(
+    'k, s, p, a, d',
+    [
+        (3, 1, 0, 0, 1),
+        (3, 2, 1, 1, 1),
+        (2, 3, 0, 2, 2),
+        (4, 2, 3, 0, 3),
+    ],
+)
+def test_up_and_down_by_their_definitions(k, s, p, a, d):
+    rng = onp.random.default_rng(2)
+    X, K = rng.normal(size=(3, 4)), rng.normal(size=(k, k))
+    Y = up(X, K, s, p, a, d)
+    for u, v in onp.ndindex(Y.shape):
+        total = 0
+        for (i, j), x in onp.ndenumerate(X):
+            m, n = u + p - s * i, v + p - s * j
+            if m % d == n % d == 0 and 0 <= m < d * k and 0 <= n < d * k:
+                total += x * K[m // d, n // d]
+        assert abs(Y[u, v] - total) < 1e-12
+    assert Y.shape == tuple(
+        s * (side - 1) + d * (k - 1) + 1 - 2 * p + a for side in X.shape
+    )
+    if d == 1:  # one is the other's transpose: the sums of products agree
+        B = rng.normal(size=down(Y, K, s, p).shape)
+        again = up(B, K, s, p, Y.shape[0] - (s * (len(B) - 1) + k - 2 * p))
+        assert again.shape == Y.shape
+        assert abs((down(Y, K, s, p) * B).sum() - (Y * again).sum()) < 1e-9
 
 
 def test_up_adds_stamps():

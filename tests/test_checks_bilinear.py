@@ -131,6 +131,24 @@ def test_border_wrong_rows(rows, phrase):
     says(check.border(EIGHT, rows, FIVE, [0, 1]), phrase)
 
 
+# ------------------------------------------------- Rounded, or forbidden
+
+
+def test_three_digits_of_what_is_worked_out_on_paper_are_enough():
+    three, four = ([round(float(x), 3) for x in row] for row in (THREE, FOUR))
+    assert check.kernels(three, 1, four, 2)
+    says(
+        check.kernels([0.33, 0.67, 1, 0.67, 0.33], 1, four, 2), 'three digits'
+    )
+    values = (0.316, 0.563, 1), range(4), (0.36, 0.6, 1), [0, 1]
+    assert check.border(*values)
+    says(check.border((0.32, 0.5625, 1), *values[1:]), 'three digits')
+
+
+def test_pillow_is_seen_where_the_task_is_to_do_without_it():
+    says(check.without_frame(pillow), 'uses resize', 'without it')
+
+
 # ---------------------------------------------------------- Find the Shift
 
 
@@ -262,7 +280,7 @@ def half_done(image, stride):
 
 @pytest.mark.parametrize(
     'without_frame',
-    [pillow, with_ones, repeated(), repeated('symmetric')],
+    [with_ones, repeated(), repeated('symmetric')],
 )
 def test_without_frame(without_frame):
     assert check.without_frame(without_frame)

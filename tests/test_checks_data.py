@@ -91,6 +91,23 @@ def test_baseline_wrong(background, boat, phrases):
     says(check.baseline(background, boat), *phrases)
 
 
+def test_three_digits_of_what_is_worked_out_on_paper_are_enough():
+    assert check.baseline((0.75, 0.25), (0.188, 0.063))
+    says(check.baseline((0.75, 0.25), (0.19, 0.0625)), 'three digits')
+    assert check.dropped(7, 0.219)
+    says(check.dropped(7, 0.22), 'three digits')
+    says(check.dropped(7, 21.9), 'not a percentage')
+    table = [[6, 0, 1], [1, 5, 0], [1, 0, 1]]
+    assert check.mean_iu(table, [0.667, 0.833, 0.333], 0.611)
+    says(check.mean_iu(table, [0.67, 0.83, 0.33], 0.611), 'three digits')
+    says(check.mean_iu(table, [0.667, 0.833, 0.333], 61), 'not a percentage')
+
+
+def test_normalize_is_seen_by_any_name():
+    again = utils.normalize
+    says(check.preparation(lambda images: again(images)), 'uses normalize')
+
+
 # ------------------------------------------------------ Who Is Dropped?
 
 
@@ -145,7 +162,6 @@ def first(batch):
 
 
 PREPARED = {
-    'the tool of the book': utils.normalize,
     'with NumPy': lambda x: first((as_numpy(x) / 255 - MEAN) / STD),
     'in one step': lambda x: first(
         as_numpy(x) / (255 * STD) - numpy.float32(MEAN / STD)

@@ -100,7 +100,7 @@ def test_padding_on_all_sides_is_right():
 
 
 def test_the_function_of_the_book_is_right():
-    assert check.any_size((352, 512), utils.predict)
+    says(check.any_size((352, 512), utils.predict), 'uses predict')
 
 
 @pytest.mark.parametrize(
@@ -224,9 +224,52 @@ def test_one_kernel_for_all_classes_is_right():
     assert check.upsampling(lambda classes, stride: OneKernel(stride))
 
 
-def test_no_number_at_all_is_right_and_the_price_is_named():
-    verdict = check.upsampling(lambda c, s: segbook.BilinearUpsampling(s))
-    assert verdict and 'nothing is left that' in str(verdict)
+class Separable(nn.Block):
+    """A column and a row for each class, one after the other."""
+
+    def __init__(self, classes, stride):
+        super().__init__()
+        k, rows = 2 * stride, segbook.triangle(2 * stride)
+        self.steps = nn.Sequential()
+        for kernel, step, pad in (
+            ((k, 1), (stride, 1), (stride // 2, 0)),
+            ((1, k), (1, stride), (0, stride // 2)),
+        ):
+            layer = nn.Conv2DTranspose(
+                classes,
+                kernel,
+                step,
+                pad,
+                groups=classes,
+                in_channels=classes,
+                use_bias=False,
+            )
+            weight = np.tile(rows.reshape(kernel), (classes, 1, 1, 1))
+            layer.initialize(init.Constant(weight))
+            self.steps.add(layer)
+
+    def forward(self, x):
+        return self.steps(x)
+
+
+def test_the_numbers_that_are_named_are_those_of_the_answer():
+    verdict = check.upsampling(Separable)
+    assert verdict and 'your layer has 2,688 numbers' in verdict.text
+    verdict = check.upsampling(lambda c, s: layer(c, s, groups=c))
+    assert 'your layer has 86,016 numbers' in verdict.text
+
+
+def frozen(classes, stride):
+    made = layer(classes, stride, groups=classes)
+    made.collect_params().setattr('grad_req', 'null')
+    return made
+
+
+@pytest.mark.parametrize(
+    'make', [lambda c, s: segbook.BilinearUpsampling(s), frozen]
+)
+def test_a_layer_that_cannot_be_trained_is_not_right(make):
+    says(check.upsampling(make), 'nothing in the layer can be trained')
 
 
 def test_groups_are_right():

@@ -4,7 +4,9 @@ That the solutions pass is shown with their notebooks. Here other right
 answers pass, and recorded wrong ones get the hint that is meant for them.
 """
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import segbook
 from answers import says
@@ -94,6 +96,7 @@ STATE = 'h=3&w=5&k=5&s=2&p=2&a=1'
     [
         STATE,
         f'#{STATE}&in=ones&ker=ones&two=0',
+        f'{STATE}&in=1,0,-2.5&ker=random:7',
         f'https://example.org/chapters/transposed-conv.html#{STATE}&ker=ones',
         'a=1&p=2&s=2&k=5&w=5',  # the explorer begins with height 3
         'page.html#h%3D3%26w%3D5%26k%3D5%26s%3D2%26p%3D2%26a%3D1',
@@ -144,6 +147,12 @@ def test_a_wrong_number_of_stamps_is_explained(stamps, phrase):
         (STATE.replace('p=2', 'p=1'), 'its padding is 1'),
         (STATE.replace('a=1', 'a=0'), 'its output padding is 0'),
         ('the layer with k = 5', 'no spaces'),
+        (f'{STATE}&in=onse', 'got: in=onse'),
+        (f'{STATE}&in=random:3', 'shows another layer'),
+        (f'{STATE}&ker=random:x', 'shows another layer'),
+        (f'{STATE}&kernel=ones', 'shows another layer'),
+        (f'{STATE}&two=2', 'shows another layer'),
+        (STATE.replace('k=5', 'k=five'), 'shows another layer'),
         (5, 'in quotes'),
         ({'h': 3}, 'in quotes'),
     ],
@@ -499,8 +508,8 @@ def test_a_wrong_dilated_output_is_explained(dilated, phrase):
 # -------------------------------------------------- Without any matrix
 
 
-def sums_by_layers(A, B, K, stride, padding):
-    """Both sums by MXNet's own operators."""
+def by_layers(A, B, K, stride, padding):
+    """Both products by MXNet's own operators."""
     same = {
         'kernel': K.shape,
         'stride': (stride, stride),
@@ -512,33 +521,43 @@ def sums_by_layers(A, B, K, stride, padding):
     forward = npx.convolution(A, K, **same)
     rest = (A.shape[2] + 2 * padding - K.shape[2]) % stride
     back = npx.deconvolution(B, K, adj=(rest, rest), **same)
-    return [(forward * B).sum(), (A * back).sum()]
+    return (forward * B)[0, 0], (A * back)[0, 0]
 
 
 def test_two_sums_takes_layers_and_any_numbers():
-    assert check.two_sums(sums_by_layers)
+    assert check.two_sums(by_layers)
     assert check.two_sums(
-        lambda *given: tuple(float(part) for part in sums_by_layers(*given))
+        lambda *given: [part.tolist() for part in by_layers(*given)]
     )
 
 
 def plain(A, B, K, s, p):
     """Without output padding: fails where the convolution rounds."""
-    left = (segbook.conv(A, K, s, p) * B).sum()
-    return left, (A * segbook.trans_conv(B, K, s, p)).sum()
+    left = segbook.conv(A, K, s, p) * B
+    return left, A * segbook.trans_conv(B, K, s, p)
 
 
 def cut(A, B, K, s, p):
     """As much of A as comes back."""
     back = segbook.trans_conv(B, K, s, p)
-    left = (segbook.conv(A, K, s, p) * B).sum()
-    return left, (A[: len(back), : len(back)] * back).sum()
+    left = segbook.conv(A, K, s, p) * B
+    return left, A[: len(back), : len(back)] * back
 
 
 def flipped(A, B, K, s, p):
     """The convolution of the textbooks, with a flipped kernel."""
     left = segbook.conv(A, K[::-1, ::-1], s, p) * B
-    return left.sum(), sums_by_layers(A, B, K, s, p)[1]
+    return left, by_layers(A, B, K, s, p)[1]
+
+
+def one_twice(A, B, K, s, p):
+    """The same product in both places: its sum is that of the other."""
+    left, _ = by_layers(A, B, K, s, p)
+    return left, left
+
+
+def added_up(*given):
+    return [part.sum() for part in by_layers(*given)]
 
 
 @pytest.mark.parametrize(
@@ -547,29 +566,53 @@ def flipped(A, B, K, s, p):
         (plain, 'smaller than A'),
         (cut, 'smaller than A'),
         (flipped, 'neither flips it'),
+        (one_twice, 'A · transconv(B) has the wrong shape'),
+        (added_up, 'the sum comes later'),
         (
-            lambda A, B, K, s, p: ((segbook.conv(A, K, s, p) * B).mean(), 0),
-            'do not take the mean',
-        ),
-        (
-            lambda A, B, K, s, p: (segbook.conv(A, K, s, p).sum(), 0),
+            lambda A, B, K, s, p: (segbook.conv(A, K, s, p), A),
             'B is missing',
         ),
         (
             lambda A, B, K, s, p: (
-                sums_by_layers(A, B, K, s, p)[0],
-                segbook.trans_conv(B, K, s, p).sum(),
+                by_layers(A, B, K, s, p)[0],
+                segbook.trans_conv(B, K, s, p),
             ),
             'A is missing',
         ),
-        (lambda *given: (0, 0), 'add up over all cells'),
-        (lambda A, B, K, s, p: A, 'two numbers'),
-        (lambda *given: 0, 'two numbers'),
-        (lambda A, B, K, s, p: A @ B, 'raised'),
+        (lambda A, B, *_: (B * 0, A * 0), 'multiply cell by cell'),
+        (lambda *given: by_layers(*given)[0], 'must return two arrays'),
+        (lambda *given: by_layers(*given)[::-1], 'has the wrong shape'),
     ],
 )
-def test_wrong_sums_are_explained(function, phrase):
+def test_wrong_products_are_explained(function, phrase):
     says(check.two_sums(function), phrase)
+
+
+# ----------------------------------------------- Rounded; and a state's words
+EVEN = [(k, s) for s in range(1, 5) for k in range(s, 7) if k % s == 0]
+
+
+def test_three_digits_of_what_is_worked_out_on_paper_are_enough():
+    assert check.on_ones((0.563, 0.75, 1), (0.391, 0.625, 1))
+    says(check.on_ones((0.56, 0.75, 1), (0.391, 0.625, 1)), 'three digits')
+    row = numpy.array([1, 3, 4, 3, 1])
+    says(
+        check.no_checkerboard(EVEN, (numpy.outer(row, row) / 36).round(2)),
+        'are the weights rounded?',
+    )
+
+
+def test_the_presets_are_the_explorers():
+    root = Path(__file__).parents[1]
+    script = (root / 'build/widgets/tconv/state.js').read_text('utf-8')
+    for name, presets in (
+        ('INPUTS', check.INPUTS),
+        ('KERNELS', check.KERNELS),
+    ):
+        (listed,) = re.findall(rf'const {name} = \[(.*?)\];', script)
+        assert set(re.findall(r"'(.*?)'", listed)) == {
+            preset for preset in presets if ':' not in preset
+        }
 
 
 # ------------------------------------------------------- Another way up

@@ -416,7 +416,7 @@ def test_invalid_address_says_why(open_page):
 
 
 def test_a_start_that_is_no_layer_is_told(browser, tmp_path):
-    """As an address is: what a cell begins with is not exchanged in silence."""
+    """A cell's state, too, is not exchanged in silence."""
     path = tmp_path / 'page.html'
     body = widget('tconv', state='h=2&w=2&ker=sharpen')
     path.write_text(PAGE.replace('WIDGETS', body), encoding='utf-8')
