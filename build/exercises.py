@@ -8,7 +8,8 @@ A part that begins with `## Title (easy)`, `(medium)` or `(hard)`, with
 `, open` where reasons cannot be checked, is an exercise. Its code cells: any
 that are given, the stub with `...` in it, one or more whose first line is
 `#@solution`, and at the end the call of the check. The text below a solution
-belongs to it. A cell marked `#@student` is for notebooks alone.
+belongs to it. A cell marked `#@student` is for notebooks alone, one marked
+`#@page` for the book's page, which shows what it puts out and not its code.
 """
 
 import ast
@@ -23,7 +24,8 @@ from nbformat.v4 import new_markdown_cell
 
 FOLDER = 'exercises'
 POINTS = {'easy': 1, 'medium': 2, 'hard': 3}
-SOLUTION, STUDENT = '#@solution', '#@student'
+SOLUTION, STUDENT, PAGE = '#@solution', '#@student', '#@page'
+ROLES = {SOLUTION: 'solution', STUDENT: 'student', PAGE: 'page'}
 HEADING = re.compile(
     rf'## (?P<title>.+?) \((?P<difficulty>{"|".join(POINTS)})'
     r'(?P<open>, open)?\)'
@@ -50,7 +52,7 @@ class Exercise:
     """One exercise: its parts in order, each a pair (role, cell).
 
     The roles: task (text), given, stub, solution (text and code), student,
-    check.
+    page, check.
     """
 
     title: str
@@ -65,6 +67,14 @@ class Exercise:
     def cells(self, *roles):
         """Return the cells that have one of these roles, in order."""
         return [cell for role, cell in self.parts if role in roles]
+
+    def shown(self):
+        """Return the page's cells: those of the task, and the solution's."""
+        first = [role for role, _ in self.parts].index('solution')
+        return [
+            [cell for role, cell in half if role not in ('student', 'check')]
+            for half in (self.parts[:first], self.parts[first:])
+        ]
 
     def check(self):
         """Return the name of the function that checks, without module."""
@@ -109,7 +119,7 @@ def read(root, page):
         elif cell.cell_type == 'markdown':
             source.intro.append(('task', cell))
         else:
-            role = 'student' if mark(cell, f'{page}') else 'given'
+            role = ROLES.get(mark(cell, f'{page}'), 'given')
             source.intro.append((role, unmarked(cell)))
     if not source.exercises:
         raise Broken(f'{page}: no exercise (a heading of level 2)')
@@ -151,19 +161,22 @@ def mark(cell, place):
     found = re.findall(r'#\s*@\w+', cell.source)
     if not found:
         return ''
-    if len(found) > 1 or first not in (SOLUTION, STUDENT):
+    if len(found) > 1 or first not in ROLES:
         raise Broken(
             f'{place}: {found[-1]} is no mark of an exercise: a first line '
-            f'{SOLUTION} or {STUDENT} is'
+            f'{SOLUTION}, {STUDENT} or {PAGE} is'
         )
     return first
 
 
 def unmarked(cell):
     """Return a cell without the line of its mark."""
-    if book.first_line(cell.source) in (SOLUTION, STUDENT):
+    first = book.first_line(cell.source)
+    if first in ROLES:
         cell = copy.deepcopy(cell)
         cell.source = cell.source.lstrip().split('\n', 1)[-1].strip('\n')
+        if first == PAGE:  # d2lbook's own mark
+            cell.source = f'# hide code\n{cell.source}'
     return cell
 
 
@@ -176,7 +189,7 @@ def add(exercise, cell, page):
             ast.parse(cell.source)
         except SyntaxError as error:
             raise Broken(f'{place}: no Python: {error}') from None
-        role = {SOLUTION: 'solution', STUDENT: 'student'}.get(kind, 'given')
+        role = ROLES.get(kind, 'given')
     else:
         # Below a solution's cell and the text that follows it.
         in_solution = before and before[-1] == 'solution'
@@ -245,7 +258,7 @@ def has_gap(code):
 def student_notebook(root, page):
     """Return the notebook that students get: no solution is in it."""
     source = read(root, page)
-    cells = [cell for _, cell in source.intro]
+    cells = [cell for role, cell in source.intro if role != 'page']
     for exercise in source.exercises:
         cells += exercise.cells('task', 'given', 'stub', 'student', 'check')
     return source.made_of(cells)
@@ -256,9 +269,8 @@ def book_notebook(root, page):
     source = read(root, page)
     cells = [cell for role, cell in source.intro if role != 'student']
     for exercise in source.exercises:
-        cells += exercise.cells('task', 'given', 'stub')
-        cells.append(new_markdown_cell(FOLD))
-        cells += exercise.cells('solution')
+        task, solution = exercise.shown()
+        cells += [*task, new_markdown_cell(FOLD), *solution]
         (check,) = exercise.cells('check')
         check = copy.deepcopy(check)
         check.metadata['verdict'] = exercise.title

@@ -1,4 +1,4 @@
-"""Draw front.svg: one drawn scene as photo, as coarse cells, as pixels.
+"""Draw front.svg: one scene three times, as photo, as cells, as pixels.
 
 Run from anywhere: python img/front.py
 """
@@ -15,14 +15,13 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / 'build'))
 import scenes
 
-SEED = [11, 328]  # two boats and a horse, side by side
-HEIGHT, WIDTH, STRIDE = 352, 960, 32
-SLANT = 36  # pixels by which the borders between the bands lean
+SEED = [11, 118]  # a horse before an aeroplane
+HEIGHT, WIDTH, STRIDE, GAP = 256, 320, 32, 8
 ALT = (
-    'One scene cut out of paper, in three bands. Left, a boat as in the '
-    'photo. Middle, a second boat as a mosaic of coarse squares, each in the '
-    'colour of one class. Right, a horse before a car as clean outlines: '
-    'every pixel has the colour of its class.'
+    'One scene cut out of paper, three times side by side. Left, as a photo: '
+    'a horse, and an aeroplane in the sky. In the middle as a mosaic of '
+    'coarse squares, each in the colour of one class. Right, as clean '
+    'outlines: every pixel has the colour of its class.'
 )
 
 
@@ -55,14 +54,6 @@ def embedded(image, kind, **options):
     return f'data:image/{kind.lower()};base64,{data}'
 
 
-def band(start, end):
-    """Outline a band between two x, with leaning sides."""
-    left = start and start - SLANT / 2
-    lean = SLANT if start else 0
-    right, fall = (WIDTH, 0) if end == WIDTH else (end - SLANT / 2, SLANT)
-    return f'M{left + lean:g} 0H{right + fall:g}L{right:g} {HEIGHT}H{left:g}z'
-
-
 def cells(classes, colours):
     """Draw the coarse classes as squares with gaps between them."""
     for row, column in np.ndindex(classes.shape):
@@ -83,29 +74,24 @@ def main():
     known[known == 255] = 0
     fine = Image.fromarray(known, 'P')
     fine.putpalette(colours.ravel())
-    thirds = [0, WIDTH // 3, 2 * WIDTH // 3, WIDTH]
-    bands = [band(*ends) for ends in zip(thirds, thirds[1:], strict=False)]
     photo = embedded(Image.fromarray(photo), 'JPEG', quality=88)
     fine = embedded(fine, 'PNG', optimize=True)
     size = f'width="{WIDTH}" height="{HEIGHT}"'
-    clips = ''.join(
-        f'<clipPath id="band{i}"><path d="{d}"/></clipPath>\n'
-        for i, d in enumerate(bands)
+    panels = (
+        f'<image {size} href="{photo}"/>',
+        '\n'.join(cells(coarsen(label), colours)),
+        f'<image {size} href="{fine}"/>',
     )
-    lines = ''.join(
-        f'M{x + SLANT / 2:g} 0L{x - SLANT / 2:g} {HEIGHT}'
-        for x in thirds[1:-1]
-    )
-    mosaic = '\n'.join(cells(coarsen(label), colours))
     (HERE / 'front.svg').write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}">\n<title>{ALT}</title>\n'
-        f'{clips}'
-        f'<g clip-path="url(#band0)"><image {size} href="{photo}"/></g>\n'
-        f'<g clip-path="url(#band1)"><path fill="#fff" d="{bands[1]}"/>\n'
-        f'{mosaic}</g>\n'
-        f'<g clip-path="url(#band2)"><image {size} href="{fine}"/></g>\n'
-        f'<path stroke="#fff" stroke-width="7" d="{lines}"/>\n</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" '
+        f'width="{3 * WIDTH + 2 * GAP}" height="{HEIGHT}" '
+        f'viewBox="0 0 {3 * WIDTH + 2 * GAP} {HEIGHT}">\n'
+        f'<title>{ALT}</title>\n'
+        + '\n'.join(
+            f'<g transform="translate({number * (WIDTH + GAP)} 0)">{panel}</g>'
+            for number, panel in enumerate(panels)
+        )
+        + '\n</svg>\n'
     )
 
 

@@ -100,10 +100,11 @@ def show_widget(name, **data):
 
     Args:
         name: 'tconv', the transposed-convolution explorer; 'bilinear', the
-            bilinear kernel; or 'compare', photos beside predictions and
-            truth.
+            bilinear kernel; 'compare', photos beside predictions and truth;
+            or 'answer', boxes for numbers, on a page of exercises.
         **data: for 'tconv', state='h=5&w=7&k=4&s=2&p=1&a=0' to begin with,
             and views='scatter' to show only the stamps at first.
+            For 'answer', numbers: the right ones, a dict by name.
             For 'compare', all of one length, one entry an image:
             photos: uint8 arrays of height x width x 3;
             predictions, truths: integer label maps of height x width, with

@@ -69,6 +69,11 @@ answer = ...  # a number
 ```
 
 ```{.python .input}
+#@page
+print('to try on the page')
+```
+
+```{.python .input}
 #@solution
 answer = 2 * four
 ```
@@ -81,6 +86,11 @@ print('and once more')
 ```
 
 The last word on it.
+
+```{.python .input}
+#@page
+print('boxes for', answer)
+```
 
 ```{.python .input}
 check.double(answer)
@@ -137,8 +147,8 @@ def test_what_the_source_says(tiny):
     assert (first.title, first.points, first.open) == ('Twice Four', 1, False)
     assert (second.title, second.points, second.open) == ('Why?', 3, True)
     assert [role for role, _ in first.parts] == [
-        *('task', 'given', 'task', 'student', 'stub'),
-        *('solution', 'solution', 'solution', 'solution', 'check'),
+        *('task', 'given', 'task', 'student', 'stub', 'page'),
+        *('solution', 'solution', 'solution', 'solution', 'page', 'check'),
     ]
     assert first.check() == 'double'
 
@@ -168,12 +178,16 @@ def test_the_page_shows_the_solution_folded(tiny):
     assert "print('move this')" not in cells
     assert not any('#@' in cell for cell in cells)
     first = cells.index(exercises.FOLD)
-    assert cells[first - 1] == 'answer = ...  # a number'
-    assert cells[first + 1 : first + 7] == [
+    assert cells[first - 2 : first] == [
+        'answer = ...  # a number',
+        "# hide code\nprint('to try on the page')",
+    ]
+    assert cells[first + 1 : first + 8] == [
         'answer = 2 * four',
         'Doubling is the explanation here.',
         "print('and once more')",
         'The last word on it.',
+        "# hide code\nprint('boxes for', answer)",
         'check.double(answer)',
         exercises.UNFOLD,
     ]

@@ -89,6 +89,7 @@ def site(tmp_path_factory):
         'bilinear': widget('bilinear'),
         'both': widget('tconv') + widget('bilinear') + widget('tconv'),
         'compare': widget('compare', **SCENES),
+        'answer': widget('answer', numbers={'size': [3, 4], 'padding': 1}),
     }
     for name, body in pages.items():
         text = PAGE.replace('WIDGETS', body)
@@ -760,7 +761,7 @@ def test_several_on_one_page(open_page):
 
 
 @pytest.mark.parametrize('theme', ['light', 'dark'])
-@pytest.mark.parametrize('name', ['tconv', 'bilinear', 'compare'])
+@pytest.mark.parametrize('name', ['tconv', 'bilinear', 'compare', 'answer'])
 def test_accessible(open_page, name, theme):
     """axe-core finds nothing serious, whatever is lit."""
     folders = [Path(folder) for folder in sys.path]

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import checks
 from browser import open_browser
 from test_explorer import PAGE, SCENES, widget
 
@@ -72,6 +73,40 @@ def open_page(tmp_path):
 
 
 EXPLORER = "const e = document.querySelector('[data-widget=tconv]').explorer;"
+
+
+ANSWERS = [  # what is typed, the right numbers, and what is said
+    ('', 1, 'Not answered yet.'),
+    ('1', 1, 'Right.'),
+    ('2', 1, 'Not yet.'),
+    ('one', 1, 'Numbers, please'),
+    ('1; 2', 1, '1 number is wanted, not 2'),
+    ('[9/16, .75, 1]', [0.5625, 0.75, 1], 'Right.'),
+    ('0.563 0.75 1', [0.5625, 0.75, 1], 'Right.'),
+    ('0.56 0.75 1', [0.5625, 0.75, 1], 'three digits'),
+    ('3/4 * 3/4, 3 / 4, 1', [0.5625, 0.75, 1], 'Right.'),
+    ('3 / 4 * 3, 1/2, 1', [0.5625, 0.75, 1], '1 of 3 are right'),
+    ('[[1, -1], [−2, 0]]', [[1, -1], [-2, 0]], 'Right.'),
+    ('1 -1 2 0', [[1, -1], [-2, 0]], '3 of 4 are right'),
+    ('False, true, no, Yes', [False, True, False, True], 'Right.'),
+    ('1/0', 1, 'Numbers, please'),
+]
+
+
+def test_answers_on_the_page(open_page):
+    """What is typed is judged as the checks judge it, and in words."""
+    right = {f'n{i}': numbers for i, (_, numbers, _) in enumerate(ANSWERS)}
+    body = '<details><summary>Solution</summary>SOLUTION</details>'
+    page = open_page(body.replace('SOLUTION', widget('answer', numbers=right)))
+    assert page.locator('details form').count() == 0  # moved above the fold
+    for i, (typed, _, _) in enumerate(ANSWERS):
+        page.get_by_label(f'n{i}', exact=True).fill(typed)
+    page.get_by_role('button', name='Check').click()
+    said = page.locator('.answer-said').all_inner_texts()
+    assert len(said) == len(ANSWERS)
+    for (typed, _, words), text in zip(ANSWERS, said, strict=True):
+        assert words in text, typed
+    assert page.evaluate('answerMath.ROUNDED') == checks.ROUNDED
 
 
 def test_the_explorer_may_begin_hidden(open_page):
