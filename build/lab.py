@@ -74,6 +74,8 @@ def copy_notebooks(root):
         notebook.metadata = METADATA
         text = nbformat.writes(notebook) + '\n'
         texts[book.file_name(page)] = text.encode()
+    # For those who take a notebook to a machine that knows nothing of it.
+    texts['start.py'] = (root / 'start.py').read_bytes()
     folder = root / NOTEBOOKS
     return [folder / name for name in copies.give(folder, texts)]
 

@@ -50,16 +50,19 @@ def _load_cuda_libraries():
     Only for the GPU build (mxnet-cu112); without it, nothing happens.
     """
     try:
-        importlib.metadata.distribution('mxnet-cu112')
+        gpu_build = importlib.metadata.distribution('mxnet-cu112')
     except importlib.metadata.PackageNotFoundError:
         return
     # Each library after those that it needs itself.
     names = 'cudart nvToolsExt nvrtc cublasLt cublas cudnn cufft curand'
+    # Those beside MXNet: other folders may hold another CUDA's.
+    folders = [str(gpu_build.locate_file('')), *sys.path]
     for name in (names + ' cusparse cusolver nccl').split():
-        for folder in sys.path:
+        for folder in folders:
             pattern = f'{glob.escape(folder)}/nvidia/*/lib/lib{name}.so.*'
-            for path in sorted(glob.glob(pattern))[:1]:
-                ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+            if found := sorted(glob.glob(pattern)):
+                ctypes.CDLL(found[0], mode=ctypes.RTLD_GLOBAL)
+                break
 
 
 def _keep_memory():

@@ -1,8 +1,11 @@
 """What a process begins with: threads, memory, seeds, the order of GPUs."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import utils
 from parts.start import HERE, physical_cores
@@ -119,3 +122,27 @@ for _ in range(20):
 
 def test_a_process_can_fork_while_mxnet_works_on_a_batch():
     subprocess.run([sys.executable, '-c', FORKS], check=True, timeout=120)
+
+
+def test_the_cuda_libraries_are_those_beside_mxnet(tmp_path):
+    """Another CUDA's lie in a folder that is searched before."""
+    maps = Path('/proc/self/maps').read_text()
+    library = re.search(r'/\S+/libm[.-]\S+', maps)[0]  # any will do
+    ours, theirs = tmp_path / 'of MXNet', tmp_path / 'of others'
+    for folder, file in (
+        (ours, 'cublas/lib/libcublas.so.11'),
+        (theirs, 'cublas/lib/libcublas.so.12'),
+        (theirs, 'nccl/lib/libnccl.so.2'),
+    ):
+        (folder / 'nvidia' / file).parent.mkdir(parents=True)
+        shutil.copy(library, folder / 'nvidia' / file)
+    info = ours / 'mxnet_cu112-1.9.1.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text('Name: mxnet-cu112\nVersion: 1.9.1\n')
+    show = 'import utils; print(open("/proc/self/maps").read())'
+    path = os.pathsep.join(map(str, (theirs, ours, HERE)))
+    loaded, _ = run(show, PYTHONPATH=path)
+    assert set(re.findall(r'\S+/(lib\S+)$', loaded, re.MULTILINE)) >= {
+        *('libcublas.so.11', 'libnccl.so.2')  # the second is only there
+    }
+    assert 'libcublas.so.12' not in loaded
