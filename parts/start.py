@@ -84,10 +84,15 @@ _keep_memory()
 os.environ.setdefault('CUDA_DEVICE_ORDER', 'PCI_BUS_ID')
 _load_cuda_libraries()
 
+from parts import numpys  # NumPy, too, reads the number of threads
+
+numpys.give_back_names()
+
 import mxnet as mx
 import numpy as onp
 from mxnet import npx
 
+numpys.write_plain_numbers()
 npx.set_np()
 # A process that forks while MXNet still works on a batch could wait forever.
 os.register_at_fork(before=npx.waitall)
