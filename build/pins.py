@@ -3,8 +3,9 @@
 Usage: python build/pins.py [--upgrade, or another option of uv pip compile]
 
 Each requirements/NAME.in, which says what was chosen and why, becomes
-NAME.txt: every package with version and hashes. What is pinned already stays
-unless an option says otherwise. Installs nothing.
+NAME.txt: every package with version and hashes, for every Python that the
+book works with; where two need different versions, a marker says which. What
+is pinned already stays unless an option says otherwise. Installs nothing.
 """
 
 import ending
@@ -21,13 +22,17 @@ from environment import FOLDERS, ROOT
 
 OPTIONS = [
     *('--python-version', '3.11'),
-    *('--python-platform', 'x86_64-manylinux_2_28'),
     '--generate-hashes',
     # No trace of the machine and its package index.
     *('--no-emit-index-url', '--no-emit-find-links'),
     *('--custom-compile-command', 'make pins'),
     *('--override', 'requirements/overrides.txt'),
 ]
+EVERY_PYTHON = [  # from 3.11 on, with as few versions of a package as may be
+    *('--universal', '--fork-strategy', 'fewest'),
+]
+# PyTorch has its build for CPUs in files of one Python and one machine each.
+ONE_PYTHON = ['--python-platform', 'x86_64-manylinux_2_28']
 
 
 def main(*options):
@@ -36,9 +41,10 @@ def main(*options):
         sys.exit('make pins needs uv: pip install uv, in any environment')
     for name in FOLDERS:
         files = [Path('requirements', name + end) for end in ('.in', '.txt')]
-        command = [uv, 'pip', 'compile', '--quiet', *OPTIONS, *options]
+        which = ONE_PYTHON if name == 'bench' else EVERY_PYTHON
+        command = [uv, 'pip', 'compile', '--quiet', *OPTIONS, *which]
         subprocess.run(
-            [*command, str(files[0]), '-o', str(files[1])],
+            [*command, *options, str(files[0]), '-o', str(files[1])],
             cwd=ROOT,
             check=True,
             stdout=subprocess.DEVNULL,
