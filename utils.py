@@ -5,6 +5,7 @@ chapter. Where what lives:
 
 start        what MXNet needs before it is imported; the seed
 whole        files that are there complete or not at all
+samples      what the samples of a picture mean
 texts        names and messages as text that can be shown
 images       photos and labels as arrays and files; the ids of a split
 nets         the blocks and parameters of a net; scores with classes last
@@ -48,6 +49,7 @@ from parts.images import (
     RGB_MEAN,
     RGB_STD,
     VOID,
+    has_background,
     host,
     open_image,
     pad_to,
@@ -59,7 +61,7 @@ from parts.images import (
     read_split,
     save_label,
 )
-from parts.labelme import Shape, has_background, read_labelme, shape_mask
+from parts.labelme import Shape, read_labelme, shape_mask
 from parts.memory import memory_explained, training_memory
 from parts.metric import SegmentationMetric
 from parts.nets import (

@@ -8,7 +8,7 @@ A room imports only from rooms on floors below its own:
 3  canvas
 2  images nets stored timing
 1  start
-0  numpys whole texts
+0  numpys whole texts samples
 
 A room that imports MXNet imports `parts.start` before. A name without an
 underscore is for other rooms. tests/test_rooms.py checks all of this.

@@ -1,23 +1,25 @@
 """Photos and labels: read, written, padded; the ids of a split."""
 
 import io
+import logging
 import math
 import os
+import re
 import stat
 import warnings
 from pathlib import Path
 
-from parts import whole
+from parts import samples, whole
 
 import numpy as onp
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 VOID = 255  # the label of pixels that nobody scores
 # What is read, and the endings of such files. Pillow knows more formats than
 # is good for a photo: for EPS it runs a program.
 FORMATS = {
-    'JPEG': ('.jpg', '.jpeg'),
-    'PNG': ('.png',),
+    'JPEG': ('.jpg', '.jpeg', '.jpe', '.jfif'),
+    'PNG': ('.png', '.apng'),
     'BMP': ('.bmp',),
     'TIFF': ('.tif', '.tiff'),
     'WEBP': ('.webp',),
@@ -75,20 +77,18 @@ def orientation(image):
 
 
 def to_rgb(image):
-    """Turn a Pillow image of any mode, upright or not, into RGB."""
+    """Turn a Pillow image of any mode, upright or not, into RGB.
+
+    What is transparent is laid on white. Of more than 8 bits a sample, those
+    that are used count (`samples.white`). Raises ValueError for samples of
+    which nobody knows what is white.
+    """
     turn = _TURNS.get(orientation(image))
+    image = samples.on_white(image)
     if turn is not None:
         image = image.transpose(turn)
-        # All that may say so goes, or it would be turned once more.
-        clear = image.info.get('transparency')
-        image.info = {} if clear is None else {'transparency': clear}
-    if image.mode in ('RGBA', 'LA', 'PA') or 'transparency' in image.info:
-        image = image.convert('RGBA')
-        white = Image.new('RGBA', image.size, 'white')
-        image = Image.alpha_composite(white, image)
-    if image.mode.startswith('I'):  # 16 bits a pixel
-        image = Image.fromarray((onp.asarray(image) >> 8).astype('uint8'))
-    return image if image.mode == 'RGB' else image.convert('RGB')
+        image.info = {}  # all that may say so, or it would be turned again
+    return image
 
 
 _KINDS = {
@@ -137,27 +137,65 @@ def _whole(file, name):
         image = _decoded(file, _GREY)
         last = image.crop((0, image.height - 1, *image.size))
         grey = Image.new(image.mode, last.size, _ink(image, _GREY))
-        if last.tobytes() != grey.tobytes() or _same_again(file, image):
-            # Pillow turns this mode, of TIFF, into that one and no other.
-            return image.convert('LA') if image.mode == 'La' else image
+        if last.tobytes() == grey.tobytes() and not _same_again(file, image):
+            raise OSError('its last rows are missing')
+        if image.mode == 'La':  # Pillow turns this mode into that one alone
+            image = image.convert('LA')
+        if samples.facts(image).bits == 16 and len(image.getbands()) > 1:
+            samples.join_halves(image, lambda: _decoded(file, _GREY, low=True))
     except UnidentifiedImageError as error:
-        known = ', '.join(FORMATS)
+        raise ValueError(f'{name} cannot be read: {_why(file)}') from error
+    except Image.DecompressionBombError as error:
+        pixels = re.search(r'\d+', str(error))[0]
         raise ValueError(
-            f'{name} cannot be read: it is no picture of the kinds {known}'
+            f'{name} cannot be read: it has {pixels} pixels, and at most '
+            f'{MOST_PIXELS} are read at once: cut it into parts, or scale it '
+            'down'
         ) from error
     except Exception as error:  # of whatever kind a damaged file leads to
-        raise ValueError(f'{name} cannot be read: {error}') from error
-    raise ValueError(f'{name} cannot be read: its last rows are missing')
+        raise ValueError(
+            f'{name} cannot be read: {error}: it is damaged or not complete; '
+            'get it anew, or export it again'
+        ) from error
+    image.filename = str(name)  # for what is said of its samples
+    return image
+
+
+def _why(file):
+    """Why a file is no picture that is read, and what to do."""
+    file.seek(0)
+    begin = file.read(16)
+    for kind in FORMATS:
+        _, begins_so = Image.OPEN[kind]
+        if begins_so(begin):
+            return (
+                f'it begins as {kind} does, but is damaged, or of a kind that '
+                'is not read: export it again, with 8 bits a sample, in grey '
+                'or RGB'
+            )
+    return (
+        f'it is no picture of the kinds {", ".join(FORMATS)}: export it as '
+        'one of them'
+    )
 
 
 _GREY = 128  # what libjpeg gives for rows that a file does not hold
 
-# Pillow warns of half as many pixels as it refuses; what is read is read.
+# Pillow warns of half as many pixels as it refuses; what is read is read. It
+# warns of damaged EXIF data, too, and logs, without saying of which file.
+logging.getLogger('PIL').setLevel(logging.CRITICAL)
 warnings.filterwarnings('ignore', category=Image.DecompressionBombWarning)
+warnings.filterwarnings('ignore', module=r'PIL\.TiffImagePlugin')
+# A profile or text in a PNG may be as large as that, where Pillow itself
+# refuses the picture for more than 1 MiB.
+PngImagePlugin.MAX_TEXT_CHUNK = 64 * 2**20
 
 
-def _decoded(file, grey):
-    """Decode a picture; rows that a PNG lacks are left in a grey."""
+def _decoded(file, grey, low=False):
+    """Decode a picture; rows that a PNG lacks are left in a grey.
+
+    `low`: of 16 bits a sample, give the low ones.
+    """
     # Other libraries (gluoncv is one) ask Pillow to fill up half a file.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
@@ -165,6 +203,9 @@ def _decoded(file, grey):
         raise OSError(f'it has more than {4 * MOST_PIXELS} bytes')
     file.seek(0)
     image = Image.open(file, formats=list(FORMATS))
+    image.info['stored'] = samples.stored(image)
+    if low:
+        samples.give_low_bytes(image)
     if image.format == 'PNG':  # Pillow would leave them black
         image.im = Image.new(image.mode, image.size, _ink(image, grey)).im
     if image.format == 'TIFF':
@@ -211,8 +252,9 @@ def _strips(image, height=256):
 def read_image(path):
     """Read a photo of any mode as a uint8 array (height, width, 3), upright.
 
-    Grey, palette, CMYK and transparent images are converted to RGB.
-    Raises what `open_image` raises.
+    Grey, palette, CMYK and transparent images are converted to RGB, samples
+    of other than 8 bits to 8 (`to_rgb`). Raises what `open_image` raises, and
+    ValueError, naming the path, if nobody knows which number is white.
     """
     image = to_rgb(open_image(path))
     pixels = onp.empty((image.height, image.width, 3), dtype='uint8')
@@ -223,27 +265,38 @@ def read_image(path):
     return pixels
 
 
-def read_label(path, colormap=None):
+def read_label(path, colormap=None, unpainted=0):
     """Read a label image as it is stored.
 
-    A palette or grey image gives its indices, uint8 (height, width); any
-    other gives colours, uint8 (height, width, 3). With a `colormap`, uint8
-    (256, 3), the palette of a palette image must agree with it.
+    A palette or grey image gives its indices, uint8 (height, width), as they
+    are stored, whatever its depth; any other gives colours, uint8 (height,
+    width, 3). What is transparent was not painted: it gets the index
+    `unpainted`, or its colour (black without a colormap). With a `colormap`,
+    uint8 (256, 3), the palette of a palette image must agree with it.
 
-    Raises what `open_image` raises, and ValueError, naming the file, if its
-    palette means something else.
+    Raises what `open_image` raises, and ValueError, naming the file, if it
+    holds other numbers than 0 to 255, colours of 16 bits, pixels that are
+    transparent in part, or a palette that means something else.
     """
     image = open_image(path)
-    if image.mode not in ('P', 'L', '1') and image.mode[0] != 'I':
-        return onp.asarray(image.convert('RGB'))
-    label = onp.asarray(image)
-    for index in label.min(initial=0), label.max(initial=0):
-        if not 0 <= index <= 255:
-            raise ValueError(f'{path} holds the index {index}, not 0 to 255')
-    if image.mode == 'P' and colormap is not None:
+    label, opacity = samples.to_label(image)
+    if opacity is not None:
+        clear = opacity == 0
+        partly = onp.argwhere(~clear & (opacity < 255))
+        if len(partly):
+            row, column = partly[0]
+            raise ValueError(
+                f'{path} is transparent in part at row {row}, column '
+                f'{column}: export it again without smoothing, each pixel '
+                'painted or not'
+            )
+        label = label.copy()
+        color = (0, 0, 0) if colormap is None else colormap[unpainted]
+        label[clear] = unpainted if label.ndim == 2 else color
+    if image.mode in ('P', 'PA') and colormap is not None:
         palette = onp.array(image.getpalette('RGB')).reshape(-1, 3)
-        present = onp.bincount(label.reshape(-1))
-        for index in onp.flatnonzero(present):
+        painted = label if opacity is None else label[~clear]
+        for index in onp.flatnonzero(onp.bincount(painted.reshape(-1))):
             if index < len(palette) and tuple(palette[index]) not in (
                 tuple(colormap[index]),
                 (index, index, index),
@@ -253,7 +306,7 @@ def read_label(path, colormap=None):
                     f'{tuple(palette[index].tolist())}, the data set in '
                     f'{tuple(colormap[index].tolist())}'
                 )
-    return label.astype('uint8')
+    return label
 
 
 def read_pair(root, name, table, decode):
@@ -288,6 +341,16 @@ def photo_path(root, name):
     return next((path for path in paths if path.exists()), paths[0])
 
 
+def has_background(table):
+    """Whether class 0 is what is left when nothing was labelled."""
+    return table.names[0] in ('background', '_background_')
+
+
+def unpainted(table):
+    """The index, as files have it, of pixels that nobody painted."""
+    return 0 if has_background(table) else table.void
+
+
 def colors_in_files(table):
     """The colours of the indices as files have them: uint8 (256, 3)."""
     colors = table.colormap.copy()
@@ -300,7 +363,7 @@ def read_classes(path, table, decode):
 
     See `read_pair`, whose second half this is.
     """
-    label = read_label(path, colors_in_files(table))
+    label = read_label(path, colors_in_files(table), unpainted(table))
     if label.ndim == 3:
         try:
             return decode(label, table)

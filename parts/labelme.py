@@ -5,7 +5,13 @@ import math
 import reprlib
 from typing import NamedTuple
 
-from parts.images import MOST_PIXELS, VOID, open_file, open_image
+from parts.images import (
+    MOST_PIXELS,
+    VOID,
+    has_background,
+    open_file,
+    open_image,
+)
 from parts.texts import plain
 
 import numpy as onp
@@ -34,11 +40,6 @@ class Shape(NamedTuple):
     kind: str  # labelme's shape_type
     points: onp.ndarray  # float64 (n, 2): x, y in pixels
     mask: onp.ndarray | None  # of the kind 'mask': bool (height, width)
-
-
-def has_background(table):
-    """Whether class 0 is what is left when nothing was labelled."""
-    return table.names[0] in ('background', '_background_')
 
 
 def read_labelme(path, table):

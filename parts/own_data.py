@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from parts import whole
+from parts import samples, whole
 from parts.checkpoints import table_to_json
 from parts.images import (
     FORMATS,
@@ -21,6 +21,7 @@ from parts.images import (
     read_label,
     save_label,
     to_rgb,
+    unpainted,
 )
 from parts.labelme import read_labelme
 from parts.texts import plain
@@ -29,6 +30,10 @@ import numpy as onp
 
 _PHOTO_KINDS = sum(FORMATS.values(), ())
 _LABEL_KINDS = '.json', '.png'
+_UNREAD_KINDS = (  # that photos are often of: of phones, cameras, programs
+    '.heic .heif .avif .gif .jp2 .j2k .jxl .mpo .dib .tga .ppm .pgm .psd .xcf '
+    '.exr .hdr .dng .raw .cr2 .cr3 .nef .arw .orf .rw2 .raf .svg .eps'
+).split()
 
 
 class Finding(NamedTuple):
@@ -62,6 +67,12 @@ def own_files(photos, labels):
         files = {}
         for path in sorted(folder.iterdir()):
             if path.suffix.lower() not in kinds:
+                if not found and path.suffix.lower() in _UNREAD_KINDS:
+                    text = (
+                        'pictures of this kind are not read: export it as '
+                        'JPEG or PNG'
+                    )
+                    findings.append(Finding(path.name, text, False))
                 continue
             if not _fits_a_line(path.stem):
                 text = (
@@ -174,7 +185,13 @@ def _check_pair(photo, path, table, read):
             f'{photo.name} is stored turned (EXIF) and will be written '
             'upright: look whether its label lies right'
         )
-    if path.suffix == '.png':
+    words = 'it is laid on white'
+    notes += _notes_on_samples(photo, image, words)
+    if path.suffix != '.json':
+        index = unpainted(table)
+        what = 'void' if index == table.void else f'«{table.names[index]}»'
+        words = f'it was not painted, and is read as {what}'
+        notes += _notes_on_samples(path, open_image(path), words)
         _refuse_strange_colors(path, table)
     label = read(path, table, size)
     if path.suffix == '.json':
@@ -185,6 +202,16 @@ def _check_pair(photo, path, table, read):
             'class, paint it with the index of that class'
         )
     return label, notes
+
+
+def _notes_on_samples(path, image, clear):
+    """What of a picture was guessed or left out; `clear`: what became so."""
+    notes = samples.notes(image)
+    opacity = samples.opacity(image)
+    if opacity is not None:
+        share = (opacity < 255).mean()
+        notes.append(f'{share:.1%} of it is transparent: {clear}')
+    return [f'{path.name}: {note}' for note in notes]
 
 
 def _label_size(path, table):
@@ -217,7 +244,7 @@ _FEW_COLORS = 16  # more that are no class's were not painted by hand
 
 def _refuse_strange_colors(path, table):
     """Raise ValueError if a painted label holds what no class has."""
-    label = read_label(path)
+    label = read_label(path, colors_in_files(table), unpainted(table))
     known = table.colormap[[*range(len(table.names)), VOID]].astype(int)
     what, remedy = 'colour', 'paint it anew or add it to the class table'
     if label.ndim == 2:
@@ -313,7 +340,8 @@ def _write_photo(source, stem):
     """Write a photo, upright and RGB, as stem.jpg or stem.png: its size."""
     image = open_image(source)
     ending = {'JPEG': '.jpg', 'PNG': '.png'}.get(image.format)
-    if ending and orientation(image) == 1 and image.mode == 'RGB':
+    plain = image.mode == 'RGB' and samples.facts(image).bits == 8
+    if ending and orientation(image) == 1 and plain:
         shutil.copyfile(source, f'{stem}{ending}')
         return image.size[::-1]
     rgb = to_rgb(image)

@@ -10,7 +10,7 @@ from parts.canvas import (
     render,
     show,
 )
-from parts.images import VOID, host, pixel_counts
+from parts.images import VOID, host, pixel_counts, to_rgb
 from parts.texts import plain
 from parts.whole import write_whole
 
@@ -21,7 +21,7 @@ from PIL import Image
 def _as_picture(image):
     """Check one image and return it as uint8 NumPy, H x W or H x W x 3."""
     if isinstance(image, Image.Image):
-        image = image.convert('L' if image.mode in ('1', 'L') else 'RGB')
+        image = image.convert('L') if image.mode == '1' else to_rgb(image)
     image = host(image)
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]

@@ -18,9 +18,10 @@ from mxnet import np
 from PIL import Image
 
 _STRIDE = 32  # the nets of the book see a picture in steps of 32 pixels
+_TILE, _OVERLAP = 960, 32  # pixels
 
 
-def predict(net, image, device=None, tile=960, overlap=32):
+def predict(net, image, device=None, tile=_TILE, overlap=_OVERLAP):
     """Segment a photo of any size: uint8 (height, width), class indices.
 
     `image`: a path, a Pillow image, or an array: uint8 or float from 0 to 1,
@@ -43,9 +44,20 @@ def predict(net, image, device=None, tile=960, overlap=32):
         )
     photo = _as_photo(image)
     device = device or devices_of(net)[0]
-    height, width = photo.shape[:2]
-    if round_up(height) * round_up(width) <= 2 * tile**2:
+    if _is_small(photo, tile):
+        height, width = photo.shape[:2]
         return argmax(_padded_scores(net, photo, device))[:height, :width]
+    return _by_tiles(net, photo, device, tile, overlap)
+
+
+def _is_small(photo, tile=_TILE):
+    """Whether a photo goes through the net whole."""
+    return math.prod(map(round_up, photo.shape[:2])) <= 2 * tile**2
+
+
+def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP):
+    """Segment a large photo, see `predict`."""
+    height, width = photo.shape[:2]
     tops, tile_height, lefts, tile_width = _tiles(height, width, tile, overlap)
     corners = list(itertools.product(tops, lefts))
 
@@ -93,24 +105,34 @@ def evaluate(net, dataset, num_classes=None, devices=None):
     `dataset[i]` is a photo, uint8 (height, width, 3), and its label, uint8
     (height, width). `num_classes`: of the metric, default as many as the net
     has scores for. The images are spread over the devices (default: those of
-    the net).
+    the net). Large photos are cut into tiles as `predict` cuts them, so that
+    memory hardly grows with them.
     """
     if not len(dataset):
         raise ValueError('there is no image to evaluate a net on')
     devices = devices or devices_of(net)
     metric = None
 
-    def labels_and_scores():
+    def labels_and_found():
+        """Yield labels with scores, or of a large photo with classes."""
         for i in range(len(dataset)):
             photo, label = dataset[i]
             device = devices[i % len(devices)]
-            yield label, _padded_scores(net, photo, device)
+            find = _padded_scores if _is_small(photo) else _by_tiles
+            yield label, find(net, photo, device)
 
-    for label, scores in _ahead(labels_and_scores(), len(devices)):
+    for label, found in _ahead(labels_and_found(), len(devices)):
         height, width = label.shape
         if metric is None:
-            metric = SegmentationMetric(num_classes or len(scores))
-        metric.update(label, argmax(scores)[:height, :width])
+            if found.ndim == 2 and num_classes is None:
+                pixel = onp.zeros((1, 1, 3), 'uint8')
+                num_classes = len(_padded_scores(net, pixel, devices[0]))
+            metric = SegmentationMetric(num_classes or len(found))
+        if found.ndim == 3:
+            found = argmax(found)[:height, :width]
+        rows = max(1, 2**20 // width)  # counting takes 24 bytes a pixel
+        for top in range(0, height, rows):
+            metric.update(label[top:][:rows], found[top:][:rows])
     return metric
 
 

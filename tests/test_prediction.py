@@ -349,7 +349,45 @@ def test_evaluate_counts_every_pixel_of_whole_images(net):
     nets.move(net, [mx.cpu()])
 
 
-def test_memory_of_a_large_photo_stays_below_one_and_a_half_gib(tmp_path):
+@pytest.mark.parametrize('num_classes', [None, 7])
+def test_evaluate_cuts_large_photos_as_predict_does(
+    net, num_classes, monkeypatch
+):
+    """And it counts small ones as before, whole, in between."""
+    for function in (prediction._is_small, prediction._by_tiles):
+        defaults = (64, *function.__defaults__[1:])
+        monkeypatch.setattr(function, '__defaults__', defaults)
+    sizes = (200, 230), (40, 50), (60, 120), (170, 70)
+    rng = onp.random.default_rng(0)
+    pairs = [
+        (photo(*size, i), rng.choice([0, 4, 255], size).astype('uint8'))
+        for i, size in enumerate(sizes)
+    ]
+    expected = onp.zeros((num_classes or 5,) * 2, int)
+    for image, label in pairs:
+        predicted = utils.predict(net, image, tile=64)
+        whole = utils.predict(net, image)
+        assert (predicted != whole).any() == (image.size > 3 * 2 * 64**2)
+        for row, column in zip(label.flat, predicted.flat, strict=True):
+            if row != utils.VOID:
+                expected[row, column] += 1
+    metric = utils.evaluate(net, pairs, num_classes)
+    assert (metric.confusion == expected).all()
+
+
+@pytest.mark.parametrize(
+    'work',
+    [
+        'label = utils.predict(net, photo)\nassert label.shape == size',
+        'label = onp.zeros(size, "uint8")\n'
+        'metric = utils.evaluate(net, [(photo, label)])\n'
+        'assert metric.confusion.sum() == 4000 * 6000',
+    ],
+    ids=['predict', 'evaluate'],
+)
+def test_memory_of_a_large_photo_stays_below_one_and_a_half_gib(
+    work, tmp_path
+):
     """The book's net on 6000 x 4000 pixels, in a process of its own."""
     path = tmp_path / 'large.jpg'
     Image.fromarray(photo(400, 600)).resize((6000, 4000)).save(path)
@@ -357,12 +395,13 @@ def test_memory_of_a_large_photo_stays_below_one_and_a_half_gib(tmp_path):
 import sys
 sys.path.insert(0, {str(Path(utils.__file__).parent)!r})
 import segbook, utils
+import numpy as onp
 from mxnet import gluon, init
 features = gluon.model_zoo.vision.resnet18_v2().features
 features.initialize(init.Xavier())
 net = segbook.make_fcn(features, 21)
-label = utils.predict(net, {str(path)!r})
-assert label.shape == (4000, 6000), label.shape
+photo, size = utils.read_image({str(path)!r}), (4000, 6000)
+{work}
 # The peak of this program alone: getrusage counts the tests' as well.
 status = dict(line.split(':') for line in open('/proc/self/status'))
 print(int(status['VmHWM'].split()[0]) / 2**20)
