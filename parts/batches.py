@@ -1,11 +1,19 @@
 """From a data set to batches, and from a batch to what a net takes."""
 
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
 import parts.start  # noqa: F401  first: before MXNet
 from parts.images import RGB_MEAN, RGB_STD
 
 import mxnet as mx
 import numpy as onp
-from mxnet import autograd, gluon, npx
+from mxnet import autograd, npx
 
 
 def normalize(images):
@@ -25,22 +33,77 @@ def normalized(images):
     return normalize(images) if images.dtype == onp.uint8 else images
 
 
-def _stack(samples):
+class _Readers:
+    """Processes that read batches ahead.
+
+    One that dies is noticed at once: not so by a `multiprocessing.Pool`, nor
+    by Gluon's `DataLoader`, which waits two minutes for what it was reading.
+    """
+
+    def __init__(self, dataset, count):
+        others = multiprocessing.active_children()
+        self._pool = ProcessPoolExecutor(
+            count,
+            multiprocessing.get_context('fork'),  # MXNet knows how to fork
+            _become_reader,
+            (dataset,),
+        )
+        self._pool.submit(len, ()).result()  # this starts them
+        self._processes = set(multiprocessing.active_children()) - {*others}
+
+    def read(self, batches):
+        """Read batches of keys, (epoch, i); yield what `_read` returns."""
+        waiting = deque()
+        try:
+            for keys in batches:
+                waiting.append(self._pool.submit(_read, keys))
+                if len(waiting) > 2 * len(self._processes):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise RuntimeError(
+                f'of {len(self._processes)} processes that read photos, '
+                f'{self._cause()}: with fewer of them (num_workers), or none, '
+                'it takes less memory'
+            ) from error
+        finally:
+            for result in waiting:
+                result.cancel()
+
+    def _cause(self):
+        """How the first one died; those after it are ended with SIGTERM."""
+        for process in self._processes:
+            process.join(1)
+            code = process.exitcode
+            if code == -signal.SIGKILL:
+                return f'number {process.pid} was killed (out of memory?)'
+            if code not in (None, 0, -signal.SIGTERM):
+                return f'number {process.pid} died with status {code}'
+        return 'one was ended'
+
+
+_dataset = None  # of a process that reads
+
+
+def _become_reader(dataset):
+    """What a reader does first."""
+    global _dataset
+    _dataset = dataset
+    # Ctrl-C is for who started it; when that dies, it is to end, too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    end = threading.Thread(target=lambda: os._exit(parent.join() or 0))
+    end.daemon = True
+    end.start()
+
+
+def _read(keys, dataset=None):
+    """Read samples by their keys, (epoch, i): two uint8 NumPy arrays."""
+    dataset = _dataset if dataset is None else dataset
+    samples = [dataset.get(i, epoch=epoch) for epoch, i in keys]
     parts = (onp.stack(part) for part in zip(*samples, strict=True))
     return tuple(onp.ascontiguousarray(part, dtype='uint8') for part in parts)
-
-
-class _Keyed:
-    """Let a loader ask for sample (epoch, i), in whatever process it runs."""
-
-    def __init__(self, dataset):
-        self.dataset = dataset
-
-    def __len__(self):
-        return len(self.dataset)
-
-    def __getitem__(self, key):
-        return self.dataset.get(key[1], epoch=key[0])
 
 
 class Batches:
@@ -66,13 +129,7 @@ class Batches:
             )
         self.dataset, self.batch_size = dataset, batch_size
         self.seed, self.epoch, self.part = seed, 0, part
-        self._keys = []
-        self._loader = gluon.data.DataLoader(
-            _Keyed(dataset),
-            batch_sampler=self._keys,
-            batchify_fn=_stack,
-            num_workers=readers,
-        )
+        self._readers = _Readers(dataset, readers) if readers else None
 
     def __len__(self):
         return len(self.dataset) // self.batch_size
@@ -88,13 +145,16 @@ class Batches:
                 f'a batch of {self.batch_size} cannot be shared out equally '
                 f'to {count} workers'
             )
-        # The loader keeps the list that it was given: fill that list anew.
-        self._keys[:] = [
+        keys = [
             [(self.epoch, int(i)) for i in batch[rank::count]]
             for batch in order.reshape(len(self), self.batch_size)
         ]
         self.epoch += 1
-        for arrays in self._loader:
+        if self._readers is None:
+            read = (_read(batch, self.dataset) for batch in keys)
+        else:
+            read = self._readers.read(keys)
+        for arrays in read:
             # In the same memory: np.array would copy, and a fast device wait.
             yield tuple(
                 mx.nd.from_numpy(array).as_np_ndarray() for array in arrays

@@ -1,5 +1,13 @@
 """Batches: the same whoever reads them, shared out, normalised."""
 
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
 import segbook
 import utils
 from support import Noise
@@ -78,3 +86,93 @@ def test_shares_are_disjoint_and_together_the_batch():
 def test_batch_larger_than_the_data_set_is_named():
     with pytest.raises(ValueError, match='a batch of 41 from 40 images'):
         utils.Batches(Noise(), 41)
+
+
+class Deadly(Noise):
+    """Whoever reads its photo 7 comes to its end."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.end = end
+
+    def get(self, i, epoch=0):
+        if i == 7:
+            self.end()
+        return super().get(i, epoch)
+
+
+@pytest.mark.parametrize(
+    ('end', 'words'),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), 'was killed .out of'),
+        (lambda: os._exit(3), 'died with status 3'),
+    ],
+)
+def test_a_reader_that_dies_is_named_and_not_waited_for(end, words):
+    batches = utils.Batches(Deadly(end), 4, num_workers=2)
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match=f'number [0-9]+ {words}'):
+        list(batches)
+    with pytest.raises(RuntimeError, match=words):  # nor in the next epoch
+        list(batches)
+    assert time.monotonic() - start < 60  # DataLoader gives up after 120
+
+
+def test_a_reader_that_waits_may_die_too():
+    """Other pools never come back: it holds the lock of their queue."""
+    batches = utils.Batches(Noise(), 4, num_workers=2)
+    list(batches)
+    for process in batches._readers._processes:
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    with pytest.raises(RuntimeError, match='was killed'):
+        list(batches)
+
+
+def test_what_reading_raises_is_raised_as_it_is():
+    def end():
+        raise ValueError('photo 7 is damaged')
+
+    for num_workers in 0, 2:
+        batches = utils.Batches(Deadly(end), 4, num_workers=num_workers)
+        with pytest.raises(ValueError, match='photo 7 is damaged'):
+            list(batches)
+    assert len(batches) == 10 and next(iter(batches))  # the others still read
+
+
+def lives(pid):
+    try:
+        status = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8')
+    except OSError:
+        return False
+    return status.rpartition(') ')[2][0] not in 'ZX'  # dead; nobody asked
+
+
+def test_readers_end_with_whoever_started_them(root):
+    """Even if that is killed, and cannot tell them."""
+    code = """
+        import os, signal, utils
+        from support import Noise
+        batches = utils.Batches(Noise(), 4, num_workers=2)
+        next(iter(batches))
+        print(*(process.pid for process in batches._readers._processes))
+        os.kill(os.getpid(), signal.{signal})
+        for images, labels in batches:  # of Ctrl-C, readers hear nothing
+            pass
+        """
+    for name in 'SIGKILL', 'SIGINT':
+        done = subprocess.run(
+            [sys.executable, '-uc', textwrap.dedent(code.format(signal=name))],
+            cwd=root,
+            env={**os.environ, 'PYTHONPATH': f'{root}:{root / "tests"}'},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        readers = list(map(int, done.stdout.split()))
+        assert len(readers) == 2 and done.returncode == -signal.Signals[name]
+        assert 'Process' not in done.stderr  # no traceback of theirs
+        deadline = time.monotonic() + 60
+        while any(map(lives, readers)):
+            assert time.monotonic() < deadline, 'a reader lives on'
+            time.sleep(0.1)
