@@ -364,11 +364,10 @@ def collect_previews(pages):
         for link in soup.select('article a.reference.internal[href*="#"]'):
             path, anchor = link['href'].split('#')
             target = join(page, path) if path else page
-            found = (
-                anchor and target in soups and soups[target].find(id=anchor)
-            )
-            if found:
-                previews[f'{target}#{anchor}'] = preview(found, target)
+            address = f'{target}#{anchor}'
+            if anchor and target in soups and address not in previews:
+                if found := soups[target].find(id=anchor):
+                    previews[address] = preview(found, target)
     return previews
 
 
@@ -379,18 +378,19 @@ def preview(target, page):
         whole = target.find_next_sibling() or target.parent
         if whole.name in ('h1', 'h2', 'h3'):
             whole = whole.parent
-    html = BeautifulSoup(str(whole), 'html.parser')
+    is_section = whole.name == 'section'
+    if is_section:  # its heading and first paragraph will do
+        parts = whole.select_one('h1, h2, h3'), whole.select_one('p')
+    else:
+        parts = (whole,)
+    html = BeautifulSoup(''.join(map(str, filter(None, parts))), 'html.parser')
     for debris in html.select('.headerlink, script'):
         debris.decompose()
     for image in html.select('img'):
         image['src'] = join(page, image['src'])
-    section = html.find('section', recursive=False)
-    if section:  # its heading and first paragraph will do
-        return ''.join(map(str, section.select('h1, h2, h3')[:1])) + ''.join(
-            map(str, section.select('p')[:1])
-        )
     for part in html.select('[id]'):
-        del part['id']
+        if not is_section:
+            del part['id']
     return str(html)
 
 
