@@ -64,7 +64,7 @@ class _Readers:
         except BrokenProcessPool as error:
             raise RuntimeError(
                 f'of {len(self._processes)} processes that read photos, '
-                f'{self._cause()}: with fewer of them (num_workers), or none, '
+                f'{self._cause()}: with fewer of them (readers), or none, '
                 'it takes less memory'
             ) from error
         finally:

@@ -109,7 +109,7 @@ class Deadly(Noise):
     ],
 )
 def test_a_reader_that_dies_is_named_and_not_waited_for(end, words):
-    batches = utils.Batches(Deadly(end), 4, num_workers=2)
+    batches = utils.Batches(Deadly(end), 4, readers=2)
     start = time.monotonic()
     with pytest.raises(RuntimeError, match=f'number [0-9]+ {words}'):
         list(batches)
@@ -120,7 +120,7 @@ def test_a_reader_that_dies_is_named_and_not_waited_for(end, words):
 
 def test_a_reader_that_waits_may_die_too():
     """Other pools never come back: it holds the lock of their queue."""
-    batches = utils.Batches(Noise(), 4, num_workers=2)
+    batches = utils.Batches(Noise(), 4, readers=2)
     list(batches)
     for process in batches._readers._processes:
         os.kill(process.pid, signal.SIGKILL)
@@ -133,8 +133,8 @@ def test_what_reading_raises_is_raised_as_it_is():
     def end():
         raise ValueError('photo 7 is damaged')
 
-    for num_workers in 0, 2:
-        batches = utils.Batches(Deadly(end), 4, num_workers=num_workers)
+    for readers in 0, 2:
+        batches = utils.Batches(Deadly(end), 4, readers=readers)
         with pytest.raises(ValueError, match='photo 7 is damaged'):
             list(batches)
     assert len(batches) == 10 and next(iter(batches))  # the others still read
@@ -153,7 +153,7 @@ def test_readers_end_with_whoever_started_them(root):
     code = """
         import os, signal, utils
         from support import Noise
-        batches = utils.Batches(Noise(), 4, num_workers=2)
+        batches = utils.Batches(Noise(), 4, readers=2)
         next(iter(batches))
         print(*(process.pid for process in batches._readers._processes))
         os.kill(os.getpid(), signal.{signal})
