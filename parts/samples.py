@@ -182,7 +182,9 @@ def opacity(image):
         table[: len(clear)] = list(clear)
         alpha = table[onp.asarray(image)]
     else:
-        pixels = onp.asarray(image.convert('L') if image.mode == '1' else image)
+        pixels = onp.asarray(
+            image.convert('L') if image.mode == '1' else image
+        )
         opaque = pixels != clear
         alpha = (opaque.any(axis=2) if opaque.ndim == 3 else opaque) * 255
         alpha = alpha.astype('uint8')
