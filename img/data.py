@@ -49,10 +49,7 @@ def instances():
                 elif bird(row - 3, column - 1 - SHIFT):
                     fill = TINTS[colors[1]]
                 d.rect(left + column * side, 38 + row * side, side, side, fill)
-        if len(names) == 1:
-            places = [(8, 4.5)]
-        else:
-            places = [(5, 3.5), (11, 5.5)]
+        places = [(8, 4.5)] if len(names) == 1 else [(5, 3.5), (11, 5.5)]
         for name, (column, row), color in zip(
             names, places, colors, strict=False
         ):
