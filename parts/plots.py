@@ -51,8 +51,6 @@ def training_picture(losses, shares, alt):
     ):
         _draw_curves(axes, None, curves, 'o')
         _name_axes(axes, 'epoch', ylabel, ylim)
-        # Epochs are whole numbers.
-        axes.xaxis.get_major_locator().set_params(integer=True)
         _add_legend(axes, curves, 3.5)
     return Picture(fig, alt)
 
@@ -79,6 +77,9 @@ def _draw_curves(axes, x, curves, marker):
             linewidth=2,
             marker=marker,
         )
+        if all(float(position).is_integer() for position in positions):
+            # There is no epoch 1.5.
+            axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _name_axes(axes, xlabel, ylabel, ylim):

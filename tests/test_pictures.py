@@ -245,6 +245,17 @@ def test_plot(shown):
     assert 'Two curves & a test.' in texts(data)
 
 
+def test_there_is_no_epoch_one_and_a_half(shown):
+    utils.plot(None, {'loss': [3, 2, 1]}, 'epoch', 'value', alt='A curve.')
+    utils.plot([1, 1.5, 2], {'loss': [3, 2, 1]}, 's', 'value', alt='A curve.')
+    whole, parts = (
+        [word for word in texts(data) if word.replace('.', '').isdigit()]
+        for data, _, _ in shown
+    )
+    assert whole[:3] == ['1', '2', '3']  # the first axis comes first
+    assert '1.2' in parts
+
+
 def test_plot_refuses_another_number_of_values(shown):
     with pytest.raises(ValueError, match="curve 'loss': 2 values at 3"):
         utils.plot(range(3), {'loss': [1, 2]}, 'x', 'y', alt='A curve.')

@@ -1,6 +1,6 @@
 """Train the network of the chapter «Fully Convolutional Networks».
 
-    .venv/bin/python tools/train.py --epochs 8 --checkpoint run.ckpt
+    .venv/bin/python tools/train.py --epochs 10 --checkpoint run.ckpt
 
 typed in the book's folder. The same command goes on from the checkpoint. On
 several devices it needs no option: every GPU that works is used.
@@ -34,7 +34,7 @@ def options():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add('--epochs', type=int, default=8)
+    add('--epochs', type=int, default=10)
     add('--batch-size', type=int, default=4, help='of all workers together')
     add('--crop', type=int, nargs=2, default=(256, 384), metavar=('H', 'W'))
     add('--learning-rate', type=float, default=3e-4)
