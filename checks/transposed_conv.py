@@ -574,7 +574,7 @@ def no_checkerboard(pairs, kernel):
         )
     return (
         'But nothing keeps training from leaving such a kernel: a size that '
-        'the stride divides makes evenness likely, not certain.'
+        'the stride divides makes equal sums likely, not certain.'
     )
 
 

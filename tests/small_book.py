@@ -189,6 +189,7 @@ PAGES = {
     )
 }
 PAGES['teaching'] = PLAIN.format(title='Teaching', label='teaching')
+PAGES['pytorch'] = PLAIN.format(title='From PyTorch', label='pytorch')
 
 CHAPTERS = {
     'data': DATA,
