@@ -6,6 +6,7 @@ from functools import partial
 import segbook
 import utils
 from checks import (
+    TOO_ROUND,
     Wrong,
     array,
     blocks,
@@ -612,6 +613,7 @@ def _judge_baseline(value, metric):
             accuracy / CLASSES,
             'the mean is over the classes present, not over all 21',
         ),
+        (round(metric.mean_iu, 2), TOO_ROUND),
         expected='{:.3f}',
         got='{:.3f}',
         hint=f'count it on the first {MANY} images of the validation set',

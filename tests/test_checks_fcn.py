@@ -345,6 +345,7 @@ def test_wrong_tables(baseline):
     table_says('31.2', bilinear_fixed=31.0)
     table_says('says little', all_background=baseline.pixel_accuracy)
     table_says('not over all 21', all_background=baseline.pixel_accuracy / 21)
+    table_says('three digits', all_background=round(baseline.mean_iu, 2))
     table_says('on the first 20 images', all_background=0.3)
     table_says('is it the pixel accuracy', bilinear_trained=0.93)
     table_says('far worse than', random_trained=0.001)

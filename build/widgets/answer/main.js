@@ -35,15 +35,14 @@ function product(word) {
 /** What to say of an answer: {state, text}. */
 function judge(text, right) {
   const got = read(text);
-  const count = (n) => `${n} ${n === 1 ? 'number' : 'numbers'}`;
   if (!got.length) return { state: 'open', text: 'Not answered yet.' };
   if (got.some((value) => !Number.isFinite(value))) {
     return { state: 'wrong', text: 'Numbers, please, such as 0.75 or 3/4; ' +
       'commas between them.' };
   }
   if (got.length !== right.length) {
-    return { state: 'wrong', text: `Not yet: ${count(right.length)} ` +
-      `${right.length === 1 ? 'is' : 'are'} wanted, not ${got.length}.` };
+    const more = got.length < right.length ? 'more' : 'fewer';
+    return { state: 'wrong', text: `Not yet: there are ${more} numbers.` };
   }
   const off = got.map((value, n) => Math.abs(value - right[n]));
   const good = off.filter((distance) => distance <= ROUNDED).length;
@@ -62,7 +61,7 @@ function make(place) {
     const right = flat(value);
     const box = el('input', {
       type: 'text', autocomplete: 'off', spellcheck: 'false',
-      placeholder: right.length === 1 ? '' : `${right.length} numbers`,
+      placeholder: right.length === 1 ? 'a number' : 'numbers, and commas',
     });
     const said = el('span', { role: 'status' });
     const show = () => {

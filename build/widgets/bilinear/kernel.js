@@ -20,7 +20,7 @@ class Profile {
       el('span', {}, el('var', {}, 'f'), ` = ⌊(${k} + 1) / 2⌋ = ${factor}`),
       el('span', {}, el('var', {}, 'c'), ' = ', el('var', {}, 'f'),
         k % 2 ? ' − 1' : ' − 0.5', ` = ${number(centre)}`),
-      el('span', {}, 'tap ', el('var', {}, 'u'), ': 1 − |',
+      el('span', {}, 'weight ', el('var', {}, 'u'), ': 1 − |',
         el('var', {}, 'u'), ` − ${number(centre)}| / ${factor}`));
     const parts = levels(left, width - right, y);
     parts.push(svg('path', { 'class': 'b-tent', d: `M${x(centre - factor)} ` +
@@ -133,7 +133,7 @@ class Outer {
     this.say.textContent = this.tap
       ? `K[${litU}, ${litV}] = ${number(taps[litU])} × ` +
         `${number(taps[litV])} = ${number(taps[litU] * taps[litV])}`
-      : 'Every cell is the product of its row’s tap and its column’s tap. ' +
+      : 'Every cell is the product of its row’s weight and its column’s. ' +
         'Point at one.';
   }
 }

@@ -159,7 +159,7 @@ class Plot {
     const terms = weights[this.n];
     this.sum.replaceChildren(el('b', { 'class': 'b-y' }, `y[${this.n}]`));
     if (!terms.length) {
-      this.sum.append(' gets nothing: no tap reaches it.');
+      this.sum.append(' gets nothing: no weight of the kernel reaches it.');
       return;
     }
     this.sum.append(' = ');

@@ -75,7 +75,7 @@ class Explorer {
       this.gather.root,
       this.matrix.root),
     this.overlap.root,
-    el('div', { 'class': 'tconv-row' }, this.more),
+    el('div', { 'class': 'tconv-more' }, this.more),
     this.spoken);
     place.append(this.root);
   }
