@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import utils  # noqa: F401  first: it gives MXNet all cores
+import utils  # first: it gives MXNet all cores
 
 import numpy as onp
 
@@ -474,34 +474,40 @@ def expect(
 
 
 def up(X, K, stride=1, padding=0, output_padding=0, dilation=1):
-    """Transpose a convolution of X (h, w) with K (k_h, k_w), in float64.
+    """Do a transposed convolution of X (h, w) with K (k_h, k_w) in NumPy.
 
-    By its definition, not by a layer: some of them are wrong in places.
+    By its definition: each number of X lays down the kernel, times itself;
+    then the padding is cut off. (MXNet's own operator is wrong in places
+    where oneDNN does not stand in for it.)
     """
-    X, K = (onp.asarray(part, dtype='float64') for part in (X, K))
-    spans = [stride * (side - 1) + 1 for side in X.shape]
-    board = onp.zeros(
-        [
-            span + dilation * (side - 1) + output_padding
-            for span, side in zip(spans, K.shape, strict=True)
-        ]
-    )
+    X, K = (onp.asarray(utils.host(part), 'float64') for part in (X, K))
+    reach = [stride * (n - 1) + 1 for n in X.shape]
+    size = [
+        n + dilation * (k - 1) + output_padding
+        for n, k in zip(reach, K.shape, strict=True)
+    ]
+    board = onp.zeros(size)
     for place, weight in onp.ndenumerate(K):
-        window = tuple(
-            slice(dilation * start, dilation * start + span, stride)
-            for start, span in zip(place, spans, strict=True)
-        )
-        board[window] += weight * X
-    height, width = board.shape
-    return board[padding : height - padding, padding : width - padding]
+        top, left = (dilation * n for n in place)
+        cells = board[top : top + reach[0], left : left + reach[1]]
+        cells[::stride, ::stride] += weight * X
+    height, width = (max(0, n - padding) for n in size)
+    return board[padding:height, padding:width]
 
 
 def down(X, K, stride=1, padding=0):
     """Convolve X (h, w) with K (k_h, k_w), in float64, by definition."""
-    X, K = (onp.asarray(part, dtype='float64') for part in (X, K))
+    X, K = (onp.asarray(utils.host(part), 'float64') for part in (X, K))
     X = onp.pad(X, padding)
     windows = onp.lib.stride_tricks.sliding_window_view(X, K.shape)
     return (windows[::stride, ::stride] * K).sum(axis=(2, 3))
+
+
+def upsampling_matrix(size, stride):
+    """What linear interpolation makes of each cell: (stride * size, size)."""
+    centers = stride * onp.arange(size) + (stride - 1) / 2
+    places = onp.arange(stride * size)[:, None]
+    return onp.maximum(0, 1 - abs(places - centers) / stride)
 
 
 def blocks(cells, side):

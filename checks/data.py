@@ -298,7 +298,8 @@ def preparation(prepare):
     result = call(
         prepare, np.array(photos, dtype='uint8'), without=[utils.normalize]
     )
-    right = utils.normalize(np.array(photos, dtype='uint8')).asnumpy()
+    right = (photos / 255 - utils.RGB_MEAN) / utils.RGB_STD
+    right = right.transpose(0, 3, 1, 2)
     order = 'the axes are in the wrong order, {}: convolutions expect the '
     order += 'channels on the second axis, and height before width'
     known = {

@@ -16,6 +16,7 @@ from checks import (
     recognise,
     same,
     share,
+    upsampling_matrix,
     whole,
     words,
 )
@@ -485,13 +486,10 @@ def _is_pasted(got, stride):
 
 def _enlarge(scores, stride):
     """Interpolate linearly along both axes, with zeros beyond the border."""
-    rows, columns = (_lines(side, stride) for side in scores.shape[-2:])
+    rows, columns = (
+        upsampling_matrix(side, stride) for side in scores.shape[-2:]
+    )
     return rows @ scores @ columns.T
-
-
-def _lines(size, stride):
-    """What linear interpolation makes of each cell: (stride * size, size)."""
-    return segbook.upsampling_matrix(size, stride).asnumpy().astype('float64')
 
 
 def _numbers(layer):
@@ -815,7 +813,9 @@ def _judge_layers(old, fused):
 def _judge_start(before, after, tap):
     """Judge the scores at the start, when the new layer must add nothing."""
     size = onp.abs(before).max()
-    rows, columns = (_lines(side // 32, 32) for side in before.shape[2:])
+    rows, columns = (
+        upsampling_matrix(side // 32, 32) for side in before.shape[2:]
+    )
     coarse = onp.linalg.pinv(rows) @ before @ onp.linalg.pinv(columns).T
     if any(
         same(after, right, 1e-3 * size)
@@ -871,7 +871,9 @@ def _judge_tap(fused, x, tap, start):
     weight = rng.normal(size=tap.shape)
     tap.set_data(np.array(weight, dtype='float32'))
     added = array(_apply(fused, x, 'the fused network')) - start
-    rows, columns = (_lines(side // 16, 16) for side in start.shape[2:])
+    rows, columns = (
+        upsampling_matrix(side // 16, 16) for side in start.shape[2:]
+    )
     rows, columns = (
         lines @ onp.linalg.pinv(lines) for lines in (rows, columns)
     )

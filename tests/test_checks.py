@@ -1,8 +1,10 @@
 """The frame of the checks: it survives any answer, and leaves no trace."""
 
 import contextlib
+import os
 import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -480,6 +482,29 @@ def test_up_adds_stamps():
     assert same(up(X, K, 2, output_padding=1), onp.pad(right, (0, 1)))
     wide = onp.kron(K, [[1, 0], [0, 0]])[:3, :3]
     assert same(up(X, K, dilation=2), up(X, wide))
+
+
+@pytest.mark.parametrize('onednn', ['0', '1'])
+def test_the_right_answer_is_right_whatever_mxnet_computes_with(onednn, root):
+    """MXNet's own transposed convolution errs where strides meet dilation."""
+    code = """
+import numpy, segbook, checks.transposed_conv as check
+def size(i, k, s, p, a, d):
+    return s * (i - 1) + d * (k - 1) + 1 - 2 * p + a
+def dilated(X, K, s, p, a, d):
+    wide = numpy.zeros([d * (n - 1) + 1 for n in K.shape], 'float32')
+    wide[::d, ::d] = K.asnumpy()
+    return segbook.trans_conv(X, segbook.np.array(wide), s, p, a)
+print(check.dilation(size, dilated))
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=root,
+        env={**os.environ, 'MXNET_MKLDNN_ENABLED': onednn},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith('Right.'), done.stdout + done.stderr
 
 
 def test_blocks():
