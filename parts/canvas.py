@@ -6,6 +6,7 @@ see it. matplotlib is imported when the first picture is drawn, and without a
 window system.
 """
 
+import functools
 import sys
 import threading
 import warnings
@@ -54,6 +55,53 @@ def _sentence(alt):
     return plain(' '.join(alt.split()), 15_000)  # a JPEG holds 64 KiB of it
 
 
+def _draw_every_letter(fig):
+    """Let the texts of a figure be drawn in fonts that have their letters."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+    from matplotlib.text import Text
+
+    texts = fig.findobj(Text)
+    usual = get_font(findfont(FontProperties()))
+    letters = set(''.join(text.get_text() for text in texts)) - {'\n'}
+    missing = {c for c in letters if not usual.get_char_index(ord(c))}
+    if fonts := _fonts_with(''.join(sorted(missing))):
+        for text in texts:
+            text.set_fontfamily([*text.get_fontfamily(), *fonts])
+
+
+@functools.cache
+def _fonts_with(letters):
+    """Names of installed fonts that have these letters; says which none has.
+
+    Each is said once.
+    """
+    from matplotlib.font_manager import fontManager, get_font
+
+    def unlike_the_usual(font):
+        return font.style != 'normal', font.weight != 400, font.name
+
+    found, missing = [], set(letters)
+    for font in sorted(fontManager.ttflist, key=unlike_the_usual):
+        if not missing or font.name.startswith(('Last Resort', '.Last')):
+            continue  # that one has a box for every letter
+        try:
+            glyphs = get_font(font.fname)
+        except (OSError, RuntimeError):  # was removed, or is damaged
+            continue
+        here = {c for c in missing if glyphs.get_char_index(ord(c))}
+        if here and glyphs.scalable:
+            found.append(font.name)
+            missing -= here
+    if missing:
+        print(
+            f'no font that is installed here has {plain("".join(missing))}: '
+            'boxes are drawn instead; install one that has these letters '
+            '(the Noto fonts have nearly all)',
+            file=sys.stderr,
+        )
+    return found
+
+
 _PHOTO_WIDTH = 1400  # pixels; twice the width of a page's text
 
 
@@ -79,14 +127,15 @@ def render(fig, alt, photo=False):
     alt, data = _sentence(alt), io.BytesIO()
     if photo:
         how = {'format': 'png'}
+        _draw_every_letter(fig)
         how['dpi'] = min(200, _PHOTO_WIDTH / fig.get_figwidth())
     else:
         how = {'format': 'svg'}
         how['metadata'] = {'Title': alt, 'Date': None, 'Creator': None}
     fixed = {'svg.hashsalt': 'book', 'svg.fonttype': 'none'}
     with matplotlib.rc_context(fixed), warnings.catch_warnings():
-        # For a letter that its font lacks, an empty square will do. (In an
-        # SVG, whoever shows it has fonts of his own.)
+        # Of letters that no font has `_fonts_with` tells. (In an SVG, whoever
+        # shows it has fonts of his own.)
         for words in 'Glyph .* missing', 'Matplotlib currently does not sup':
             warnings.filterwarnings('ignore', words)
         fig.savefig(data, **how)

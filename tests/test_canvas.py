@@ -8,11 +8,14 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import utils
-from parts import canvas
+from parts import canvas, pictures
 from parts.start import HERE
 
 import numpy
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib.font_manager import fontManager
 from PIL import Image
 
 SENTENCE = 'A <white> card & no more.'
@@ -34,6 +37,75 @@ def test_a_photo_holds_its_sentence_as_its_comment(inches, pixels):
         assert picture.format == 'JPEG' and picture.size == pixels
         assert picture.info['comment'].decode() == SENTENCE
         assert picture.getextrema() == ((255, 255),) * 3  # a white card
+
+
+def font_of_squares(path, letters):
+    """Make a font in which each of these letters is a black square."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for corner in ((0, 800), (900, 800), (900, 0)):
+        pen.lineTo(corner)
+    pen.closePath()
+    square = pen.glyph()
+    names = [f'letter{i}' for i in range(len(letters))]
+    font = FontBuilder(1000, isTTF=True)
+    font.setupGlyphOrder(['.notdef', *names])
+    codes = dict(zip(map(ord, letters), names, strict=True))
+    font.setupCharacterMap(codes)
+    font.setupGlyf({n: square for n in ['.notdef', *names]})
+    font.setupHorizontalMetrics({n: (1000, 0) for n in ['.notdef', *names]})
+    font.setupHorizontalHeader(ascent=800, descent=-200)
+    font.setupNameTable({'familyName': path.stem, 'styleName': 'Regular'})
+    font.setupOS2()
+    font.setupPost()
+    font.save(path)
+
+
+def legend(name):
+    """The pixels of a legend with this name, from 0, black, to 255."""
+    colors = numpy.full((256, 3), 200, 'uint8')
+    table = SimpleNamespace(names=['', name], colormap=colors)
+    photo, label = (numpy.full((20, 30, *n), 1, 'uint8') for n in ([3], []))
+    fig, words = pictures._draw_overlay(photo, label, table, 6)
+    assert name in words
+    picture = Image.open(BytesIO(canvas.render(fig, words, photo=True)))
+    return numpy.asarray(picture.convert('L'))[-60:, 60:]
+
+
+def test_letters_are_drawn_in_a_font_that_has_them(
+    tmp_path, monkeypatch, capfd
+):
+    """Here in two fonts, none of which has the letters of the other."""
+    usual = [x for x in fontManager.ttflist if x.name.startswith('DejaVu')]
+    monkeypatch.setattr(fontManager, 'ttflist', usual)
+    canvas._fonts_with.cache_clear()
+    boxes = legend('汽车 树')
+    assert 'no font that is installed here has' in capfd.readouterr().err
+    legend('汽车 树')
+    assert capfd.readouterr() == ('', '')  # it was said once
+    canvas._fonts_with.cache_clear()
+    for name, letters in ('One', '汽车'), ('Two', '树'):
+        font_of_squares(tmp_path / f'{name}.ttf', letters)
+        fontManager.addfont(tmp_path / f'{name}.ttf')
+    squares = legend('汽车 树')
+    assert capfd.readouterr() == ('', '')
+    # Three squares of 9 by 8 tenths of the letters' size, 11 points.
+    expected = 3 * 0.9 * 0.8 * (11 / 72 * 200) ** 2
+    found = (squares < 90).sum() - (legend('') < 90).sum()
+    assert abs(found / expected - 1) < 0.1
+    assert (boxes < 90).sum() < 0.8 * (squares < 90).sum()
+    canvas._fonts_with.cache_clear()
+
+
+def test_a_font_that_was_removed_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(fontManager, 'ttflist', [])
+    canvas._fonts_with.cache_clear()
+    for name in 'Gone', 'Here':
+        font_of_squares(tmp_path / f'{name}.ttf', '木')
+        fontManager.addfont(tmp_path / f'{name}.ttf')
+    (tmp_path / 'Gone.ttf').unlink()
+    assert canvas._fonts_with('木') == ['Here']
+    canvas._fonts_with.cache_clear()
 
 
 def test_axes_lie_where_the_inches_say():
