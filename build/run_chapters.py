@@ -83,15 +83,15 @@ def data_set(root):
         found.append(path.read_text() if path.exists() else '')
     choice, weights = found[:2]
     if choice not in ('', 'download'):
-        voc = Path(choice).expanduser()
+        voc = whole.place(choice)
         if not voc.is_dir():
             raise Failure(f'VOC_ROOT={choice} is not a folder')
         for part in ('ImageSets', 'JPEGImages', 'SegmentationClass'):
             for place in sorted(voc.glob(f'**/{part}')):
                 found += [files_of(place), *map(files_of, _folders(place))]
-    if Path(weights).expanduser().is_file():
-        found.append(files_of(Path(weights).expanduser().parent))
-    mxnet = Path(os.environ.get('MXNET_HOME') or '~/.mxnet').expanduser()
+    if whole.place(weights).is_file():
+        found.append(files_of(whole.place(weights).parent))
+    mxnet = whole.place(os.environ.get('MXNET_HOME') or '~/.mxnet')
     models = mxnet.glob('models/resnet18_v2-*.params')
     return [*found, *sorted(model.name for model in models)]
 
@@ -268,7 +268,7 @@ def kernel_environment(root, scratch, threads):
 
 def make_absolute(environment, name):
     """Make a variable that names a file or folder hold in any folder."""
-    value = Path(environment.get(name, '')).expanduser()
+    value = whole.place(environment.get(name, ''))
     # What is not there may be a word, such as `download`; but not this one.
     if environment.get(name) and (value.exists() or name == 'BOOK_DATA'):
         environment[name] = str(value.resolve())

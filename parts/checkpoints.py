@@ -22,7 +22,7 @@ from parts.stored import (
     read_member,
     unfolds_to,
 )
-from parts.whole import put, scratch
+from parts.whole import place, put, scratch
 
 import numpy as onp
 from mxnet import np
@@ -179,7 +179,7 @@ def _write_zip(path, files, objects):
     `files`: from a name to a function that writes the file it is given;
     `objects`: from a name to what is stored as JSON.
     """
-    path = Path(path)
+    path = place(path)
     with scratch(path.parent) as folder:
         with zipfile.ZipFile(folder / 'whole', 'w') as archive:
             for name, save in files.items():
@@ -212,7 +212,7 @@ def load_checkpoint(path, net, trainer, devices, settings):
     """
     with (
         naming(path, 'is not a checkpoint of train'),
-        open_zip(path) as archive,
+        open_zip(place(path)) as archive,
         tempfile.TemporaryDirectory() as folder,
     ):
         if 'trainer' in archive.namelist():

@@ -105,9 +105,9 @@ def open_file(path):
     be read or is no file: reading a pipe or a device may never end.
     """
     try:
-        mode = os.stat(path).st_mode
+        mode = os.stat(whole.place(path)).st_mode
         if stat.S_ISREG(mode):
-            return open(path, 'rb')
+            return open(whole.place(path), 'rb')
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -336,7 +336,7 @@ def read_pair(root, name, table, decode):
 
 def photo_path(root, name):
     """Return where the photo of an id lies: a .jpg file, or else a .png."""
-    stem = Path(root, 'JPEGImages', name)
+    stem = Path(whole.place(root), 'JPEGImages', name)
     paths = [Path(f'{stem}{ending}') for ending in PHOTO_ENDINGS]
     return next((path for path in paths if path.exists()), paths[0])
 
@@ -394,7 +394,7 @@ def save_label(path, label, colormap):
         )
     image = Image.fromarray(label.astype('uint8'))  # putpalette: mode P
     image.putpalette(onp.asarray(colormap, 'uint8').tobytes())
-    with whole.new(Path(path)) as part:
+    with whole.new(path) as part:
         image.save(part, 'PNG', optimize=True)
 
 
@@ -406,7 +406,7 @@ def read_split(root, split):
     label is missing, and ValueError if the split is empty or no text in
     UTF-8. No image is opened.
     """
-    root = Path(root)
+    root = whole.place(root)
     folder = root / 'ImageSets' / 'Segmentation'
     path = folder / f'{split}.txt'
     if not path.is_file():

@@ -59,10 +59,10 @@ def own_files(photos, labels):
     """
     found, findings = [], []
     for folder, kinds in ((photos, _PHOTO_KINDS), (labels, _LABEL_KINDS)):
-        folder = Path(folder)
+        folder = whole.place(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f'there is no folder {folder}')
-        if found and folder.samefile(photos):
+        if found and folder.samefile(whole.place(photos)):
             kinds = ('.json',)  # in a common folder, pictures are photos
         files = {}
         for path in sorted(folder.iterdir()):
@@ -304,7 +304,7 @@ def make_set(photos, labels, target, table, read, split):
                 'label more photos with it'
             )
             findings.append(Finding(name, text, False))
-    target = Path(target)
+    target = whole.place(target)
     others = {path.name for path in target.glob('*')} - set(_PARTS)
     if others:
         raise FileExistsError(

@@ -1,7 +1,6 @@
 """What chapters draw: grids of images, overlays, matrices."""
 
 import math
-from pathlib import Path
 
 from parts.canvas import (
     add_axes,
@@ -252,7 +251,7 @@ def show_overlay(photo, label, table, width=6, alt=None):
 def save_overlay(path, photo, label, table, width=7):
     """Write what `show_overlay` shows as a JPEG, complete or not at all."""
     fig, words = _draw_overlay(photo, label, table, width)
-    write_whole(Path(path), render(fig, words, photo=True))
+    write_whole(path, render(fig, words, photo=True))
 
 
 def _draw_overlay(photo, label, table, width):

@@ -20,7 +20,7 @@ import requests
 from mxnet import gluon, init, np
 from tqdm.auto import tqdm
 
-DATA = Path(os.environ.get('BOOK_DATA') or HERE / 'data').expanduser()
+DATA = whole.place(os.environ.get('BOOK_DATA') or HERE / 'data')
 VOC_ARCHIVE = 'VOCtrainval_11-May-2012.tar'
 VOC_SHA1 = '4e443f8a2eca6b1dac8a6c57641b67dd40621a49'
 VOC_MIRRORS = (
@@ -44,7 +44,7 @@ def voc_root():
         return _made_by('scenes.py', '')
     if choice == 'download':
         return download_voc()
-    root = Path(choice).expanduser()
+    root = whole.place(choice)
     parts = ('JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation')
     for inside in ('VOCdevkit/VOC2012', 'VOC2012'):
         if (root / inside).is_dir() and not (root / parts[0]).is_dir():
@@ -87,7 +87,7 @@ def download_voc(folder=DATA, mirrors=VOC_MIRRORS, sha1=VOC_SHA1):
     Raises ConnectionError, naming the mirrors and the file to lay there by
     hand, if no mirror gives the archive.
     """
-    folder = Path(folder)
+    folder = whole.place(folder)
     target, archive = folder / 'VOC2012-official', folder / VOC_ARCHIVE
     root = target / 'VOCdevkit' / 'VOC2012'
     if root.is_dir():
@@ -219,7 +219,7 @@ def backbone_file():
     choice = os.environ.get('BACKBONE', '')
     note = ''
     if choice not in ('', 'builtin', 'imagenet'):
-        path = Path(choice).expanduser()
+        path = whole.place(choice)
         if not path.is_file():
             raise FileNotFoundError(f'BACKBONE={choice} is not a file')
         return path, f'The weights come from the file {path.name}.'

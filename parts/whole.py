@@ -13,10 +13,16 @@ import os
 import shutil
 import uuid
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 SCRATCH = '.unfinished-'
 # Of Linux's renameat2: paths as they are, and both change places.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+def place(path):
+    """Return a path that a person gave: ~ is a home, whoever expands it."""
+    return Path(os.path.expanduser(path))
 
 
 # ---------------------------------------------------------- All or nothing
@@ -67,6 +73,7 @@ def scratch(parent):
 @contextmanager
 def new(target):
     """Give a path beside `target`: what is made there becomes target."""
+    target = place(target)
     with scratch(target.parent) as folder:
         yield folder / target.name
         put(folder / target.name, target)

@@ -2,12 +2,12 @@
 
 import ctypes
 import os
-from pathlib import Path
 
 import parts.start  # noqa: F401  first: before MXNet
 from parts.batches import normalized
 from parts.images import host
 from parts.nets import lay_out_anew
+from parts.whole import place
 
 import mxnet as mx
 import numpy as onp
@@ -79,7 +79,7 @@ class Workers:
 
     def all_see(self, path):
         """Whether a file exists. Raises if that differs between workers."""
-        there = Path(path).exists()
+        there = place(path).exists()
         if self.sum([there])[0] != there * self.count:
             raise FileNotFoundError(
                 f'not every worker sees {path}: lay it where all of them do'

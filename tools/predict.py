@@ -37,6 +37,7 @@ from parts.images import pixel_counts
 from parts.nets import knows_sizes
 from parts.stored import naming, open_arrays, open_zip, read_json, read_member
 from parts.texts import plain
+from parts.whole import place
 from tools import weights
 
 from mxnet import gluon, init, np
@@ -56,7 +57,7 @@ def load_net(path, device=None):
     Raises FileNotFoundError if there is no such file, ValueError naming it
     if it is no checkpoint, or that of another net than the book's.
     """
-    path = Path(path)
+    path = place(path)
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {path}')
     devices = [device or utils.try_gpu()]
@@ -223,7 +224,7 @@ def segment(image, checkpoint=None, folder=FOLDER):
 
     Raises FileNotFoundError or ValueError naming the file at fault.
     """
-    image, folder = Path(image), Path(folder)
+    image, folder = place(image), place(folder)
     if not image.is_file():
         raise FileNotFoundError(f'there is no photo {image}')
     checkpoint = checkpoint or newest_checkpoint()

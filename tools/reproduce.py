@@ -41,6 +41,7 @@ import utils
 from parts.checkpoints import fill
 from parts.nets import knows_sizes
 from parts.stored import naming, open_arrays
+from parts.whole import place
 from tools import weights
 
 import numpy as onp
@@ -66,7 +67,7 @@ def place_of(name):
     variable = 'WEIGHTS' + word.replace('-', '').upper()
     named = os.environ.get(variable, '')
     default = utils.DATA / f'fcn{word}.params'
-    return (Path(named).expanduser() if named else default), variable
+    return (place(named) if named else default), variable
 
 
 def find_data():

@@ -40,7 +40,7 @@ sys.path.insert(0, str(ROOT))
 
 import utils  # noqa: F401  first: it sets MXNet's threads, and NumPy's ways
 from parts.stored import naming, numpy_arrays, open_zip, unfolds_to
-from parts.whole import new
+from parts.whole import new, place
 from tools import matlab
 
 import numpy as onp
@@ -112,12 +112,12 @@ def read(path, limit):
     Raises FileNotFoundError, and ValueError naming the file if it is of
     another kind, damaged, too large, or holds objects instead of numbers.
     """
-    path = Path(path)
+    path = place(path)
     if not path.is_file():
         raise FileNotFoundError(f'there is no file {path}')
-    if path.suffix == '.npz':
+    if path.suffix.lower() == '.npz':
         arrays, mean = read_npz(path, limit), None
-    elif path.suffix == '.mat':
+    elif path.suffix.lower() == '.mat':
         arrays, mean = read_mat(path, limit)
     else:
         raise ValueError(f'{path} is no .npz and no .mat file')
@@ -127,7 +127,7 @@ def read(path, limit):
             raise ValueError(f'{path}: {name} holds no numbers')
         if not ((-most <= array) & (array <= most)).all():
             raise ValueError(f'{path}: {name} is not finite everywhere')
-    return arrays, path.suffix == '.mat', mean
+    return arrays, path.suffix.lower() == '.mat', mean
 
 
 def read_npz(path, limit):
@@ -329,7 +329,7 @@ def convert_file(source, target, num_classes=21, channels=None, widths=WIDTHS):
 def save(arrays, target):
     """Write {name: array} as MXNet's parameters, all or nothing."""
     loaded = {name: np.array(array) for name, array in arrays.items()}
-    with new(Path(target)) as part:
+    with new(target) as part:
         if hasattr(npx, 'savez'):  # MXNet 2
             npx.savez(str(part), **loaded)
         else:
