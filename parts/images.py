@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from parts import samples, whole
+from parts.texts import same_letters
 
 import numpy as onp
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
@@ -24,7 +25,7 @@ FORMATS = {
     'TIFF': ('.tif', '.tiff'),
     'WEBP': ('.webp',),
 }
-PHOTO_ENDINGS = '.jpg', '.png'  # of a data set's photos: VOC's is the first
+PHOTO_ENDINGS = '.jpg', '.png', '.jpeg'  # of a data set's; VOC's is the first
 MOST_PIXELS = 200_000_000  # of a picture: as many as the largest phone takes
 RGB_MEAN = (0.485, 0.456, 0.406)  # of ImageNet's pixels, scaled to 0..1
 RGB_STD = (0.229, 0.224, 0.225)
@@ -324,7 +325,9 @@ def read_pair(root, name, table, decode):
     differ.
     """
     image = read_image(photo_path(root, name))
-    path = Path(root, 'SegmentationClass', f'{name}.png')
+    path = _stored(
+        Path(whole.place(root), 'SegmentationClass'), name, ('.png',)
+    )
     label = read_classes(path, table, decode)
     if image.shape[:2] != label.shape:
         raise ValueError(
@@ -335,10 +338,42 @@ def read_pair(root, name, table, decode):
 
 
 def photo_path(root, name):
-    """Return where the photo of an id lies: a .jpg file, or else a .png."""
-    stem = Path(whole.place(root), 'JPEGImages', name)
-    paths = [Path(f'{stem}{ending}') for ending in PHOTO_ENDINGS]
-    return next((path for path in paths if path.exists()), paths[0])
+    """Return where the photo of an id lies; see `read_split`."""
+    return _stored(Path(whole.place(root), 'JPEGImages'), name, PHOTO_ENDINGS)
+
+
+def _stored(top, name, endings):
+    """Where the file of an id lies; if nowhere, where it should."""
+    inner, _, last = name.rpartition('/')
+    folder, files = _folder(top, inner), [last + ending for ending in endings]
+    return _look_up(folder, files) or folder / files[0]
+
+
+def _folder(top, inner):
+    """The folder within a folder that the first part of an id names."""
+    for part in inner.split('/'):
+        top = _look_up(top, [part]) or top / part
+    return top
+
+
+def _look_up(folder, names):
+    """The path of what is called so, or alike, in a folder, or None."""
+    for path in (folder / name for name in names):
+        if os.path.exists(path):  # not if a name is too long for any file
+            return path
+    there = os.listdir(folder) if os.path.isdir(folder) else ()
+    alike = {_alike(file): file for file in there}
+    keys = [key for key in map(_alike, names) if key in alike]
+    return folder / alike[keys[0]] if keys else None
+
+
+def _alike(file):
+    """What names of files have in common that mean the same.
+
+    The case of their ending, and how they write an «ä», do not matter.
+    """
+    stem, ending = os.path.splitext(file)
+    return same_letters(stem) + ending.lower()
 
 
 def has_background(table):
@@ -401,16 +436,17 @@ def save_label(path, label, colormap):
 def read_split(root, split):
     """Return the list of image ids of a split, such as 'train'.
 
-    Photos are .jpg or .png files in JPEGImages, labels .png files in
-    SegmentationClass. Raises FileNotFoundError if the split, a photo or a
-    label is missing, and ValueError if the split is empty or no text in
-    UTF-8. No image is opened.
+    Photos are .jpg, .jpeg or .png files in JPEGImages, labels .png files in
+    SegmentationClass; an id may have folders. Endings may be in any case,
+    and an «ä» be written in both of Unicode's ways. Raises FileNotFoundError
+    if the split, a photo or a label is missing, and ValueError if the split
+    is empty or no text in UTF-8. No image is opened.
     """
     root = whole.place(root)
     folder = root / 'ImageSets' / 'Segmentation'
     path = folder / f'{split}.txt'
     if not path.is_file():
-        known = ', '.join(sorted(p.stem for p in folder.glob('*.txt')))
+        known = ', '.join(sorted(p.stem for p in folder.glob('[!.]*.txt')))
         raise FileNotFoundError(
             f'there is no split file {path} (there are: {known or "none"})'
         )
@@ -418,7 +454,9 @@ def read_split(root, split):
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is no text in UTF-8: {error}') from error
+        raise ValueError(
+            f'{path} is no text in UTF-8: save it as UTF-8 ({error})'
+        ) from error
     ids = [line.strip() for line in lines if line.strip()]
     if not ids:
         raise ValueError(f'the split file {path} is empty')
@@ -426,9 +464,14 @@ def read_split(root, split):
         ('JPEGImages', PHOTO_ENDINGS),
         ('SegmentationClass', ('.png',)),
     ):
-        there = {entry.name for entry in os.scandir(root / kind)}
+        there = {}  # what lies in a folder
         for name in ids:
-            if not any(name + ending in there for ending in endings):
+            inner, _, last = name.rpartition('/')
+            if inner not in there:
+                place = _folder(root / kind, inner)
+                files = os.listdir(place) if os.path.isdir(place) else ()
+                there[inner] = set(map(_alike, files))
+            if not any(_alike(last + e) in there[inner] for e in endings):
                 raise FileNotFoundError(
                     f'{path} lists {name}, but there is no '
                     f'{root / kind / (name + " or ".join(endings))}'

@@ -1,4 +1,6 @@
-"""Text that comes from files, made fit to be shown."""
+"""Text that comes from files, made fit to be shown and compared."""
+
+import unicodedata
 
 
 def plain(text, most=None):
@@ -15,3 +17,12 @@ def plain(text, most=None):
         c if c.isprintable() else c.encode('unicode_escape').decode()
         for c in text
     )
+
+
+def same_letters(text):
+    """The one way to write a text of several that look the same.
+
+    Unicode has two for «ä»: one character, or an a and two dots. Windows and
+    Linux write the first into names of files, a Mac writes the second.
+    """
+    return unicodedata.normalize('NFC', text)

@@ -42,6 +42,90 @@ def test_missing_file_of_an_id(voc, file):
     fails(voc, FileNotFoundError, 'val.txt lists wide', file(voc))
 
 
+def write_split(voc, *lines, **how):
+    text = ''.join(f'{line}\n' for line in lines)
+    path = voc / 'ImageSets' / 'Segmentation' / 'val.txt'
+    path.write_text(text, **{'encoding': 'utf-8'} | how)
+
+
+def move(voc, name):
+    """Call the photo and the label of `wide` otherwise."""
+    for old, new in (
+        (photo_file(voc), photo_file(voc, name)),
+        (label_file(voc), label_file(voc, name)),
+    ):
+        new.parent.mkdir(parents=True, exist_ok=True)
+        old.rename(new)
+
+
+def test_ids_may_have_folders(voc):
+    photo, label = read(voc)
+    move(voc, 'cam 1/day/a')
+    write_split(voc, 'cam 1/day/a')
+    assert (read(voc)[0] == photo).all() and (read(voc)[1] == label).all()
+    write_split(voc, 'cam 2/day/a')
+    path = voc / 'JPEGImages' / 'cam 2' / 'day' / 'a.jpg'
+    fails(voc, FileNotFoundError, f'there is no {path}')
+    label_file(voc, 'cam 1/day/a').unlink()
+    write_split(voc, 'cam 1/day/a')
+    path = voc / 'SegmentationClass' / 'cam 1' / 'day' / 'a.png'
+    fails(voc, FileNotFoundError, f'there is no {path}')
+
+
+@pytest.mark.parametrize('ending', ['.JPG', '.jpeg', '.JPEG', '.PNG', '.Png'])
+def test_endings_may_be_in_any_case(voc, ending):
+    photo, label = np.asarray(Image.open(photo_file(voc))), read(voc)[1]
+    photo_file(voc).unlink()
+    kind = 'PNG' if ending.lower() == '.png' else 'JPEG'
+    path = photo_file(voc).with_suffix(ending)
+    Image.fromarray(photo).save(path, kind)
+    label_file(voc).rename(label_file(voc).with_suffix('.PNG'))
+    image, found = read(voc)
+    assert (image == np.asarray(Image.open(path))).all()
+    assert (found == label).all()
+
+
+# Unicode's two ways to write «ä»: composed, as Linux and Windows do, and
+# decomposed, as a Mac does.
+COMPOSED, DECOMPOSED = 'B\xe4r', 'Ba\u0308r'
+
+
+@pytest.mark.parametrize('listed', [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize('stored', [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize('form', ['{}', '{}/{}'])
+def test_a_letter_may_be_written_in_either_way(voc, listed, stored, form):
+    photo, label = read(voc)
+    move(voc, form.format(stored, stored))
+    write_split(voc, form.format(listed, listed))
+    image, found = read(voc)
+    assert (image == photo).all() and (found == label).all()
+
+
+def test_lists_may_begin_with_a_mark_and_end_lines_as_windows_does(voc):
+    write_split(voc, 'wide\r', '\r', ' tall ', '', encoding='utf-8-sig')
+    assert utils.read_split(voc, 'val') == ['wide', 'tall']
+
+
+@pytest.mark.parametrize('encoding', ['gbk', 'utf-16', 'cp1252'])
+def test_a_list_that_is_no_utf8_says_what_to_do(voc, encoding):
+    name = 'B\xe4r' if encoding == 'cp1252' else '汽车'
+    write_split(voc, name, encoding=encoding)
+    fails(voc, ValueError, 'val.txt', 'save it as UTF-8')
+
+
+def test_an_id_that_no_file_can_have_is_not_there(voc):
+    for name in 'x' * 300, 'y' * 300 + '/x', 'a\0b', 'a/', '/', '/etc/passwd':
+        write_split(voc, name)
+        fails(voc, FileNotFoundError, 'val.txt lists', 'there is no')
+
+
+def test_what_a_mac_leaves_is_no_split(voc):
+    (voc / 'ImageSets' / 'Segmentation' / '._val.txt').write_bytes(b'\0\5')
+    with pytest.raises(FileNotFoundError) as caught:
+        segbook.VOCSegDataset(voc, 'test')
+    assert '(there are: train, val)' in str(caught.value)
+
+
 # ------------------------------------------------------------------ photos
 
 
