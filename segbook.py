@@ -39,18 +39,19 @@ class ClassTable:
     `names`: a list; `colors`: an RGB triple (0..255) for each, None takes
     VOC's. `void`: the index of void in the label files; once they are read,
     it is always utils.VOID. `void_color`: its RGB triple, None takes VOC's.
-    `colormap`: the colours of all indices, uint8 (256, 3).
+    `colormap`: the colours of all indices, uint8 (256, 3). Raises
+    ValueError for what `utils.check_table` refuses.
     """
 
     def __init__(self, names, colors=None, void=255, void_color=None):
+        utils.check_table(names, colors, void, void_color)
         self.names, self.void = list(names), void
         self.colormap = voc_colormap()
         if colors is not None:
-            shape = len(self.names), 3
-            self.colormap[: len(self.names)] = onp.reshape(colors, shape)
+            self.colormap[: len(names)] = colors
         if void_color is not None:
             self.colormap[utils.VOID] = void_color
-        self.indices = onp.array([*range(len(self.names)), utils.VOID])
+        self.indices = onp.array([*range(len(names)), utils.VOID])
         used = self.colormap[self.indices]
         if len(onp.unique(used, axis=0)) < len(used):
             raise ValueError('two entries of the class table share a colour')
@@ -607,9 +608,9 @@ def draw_shapes(shapes, size, table):
     number for each object, int64; 0 is the background, -1 void. Without a
     background in the table, void is what is in no shape.
     """
-    has_background = utils.has_background(table)
-    label = onp.full(size, 0 if has_background else utils.VOID, dtype='uint8')
-    things = onp.full(size, 0 if has_background else -1)
+    rest = utils.background_of(table)
+    label = onp.full(size, utils.VOID if rest is None else rest, 'uint8')
+    things = onp.full(size, -1 if rest is None else 0)
     for shape in shapes:
         inside = utils.shape_mask(shape, *size)
         label[inside], things[inside] = shape.index, shape.thing
@@ -639,7 +640,7 @@ def read_own(path, table, size, border=2):
     `border`: pixels of void on each side of an outline. Raises ValueError,
     naming the file, for what is not in the table.
     """
-    if path.suffix == '.json':
+    if path.suffix.lower() == '.json':
         shapes, _ = utils.read_labelme(path, table)
         label, things = draw_shapes(shapes, size, table)
     else:

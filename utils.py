@@ -9,6 +9,7 @@ samples      what the samples of a picture mean
 texts        names and messages as text that can be shown
 images       photos and labels as arrays and files; the ids of a split
 nets         the blocks and parameters of a net; scores with classes last
+tables       what a class table may hold; its background
 canvas       how a drawing gets under a cell
 stored       zip files, JSON and arrays that may come from anywhere
 devices      the GPUs that work, or the CPU; the doctor
@@ -49,7 +50,6 @@ from parts.images import (
     RGB_MEAN,
     RGB_STD,
     VOID,
-    has_background,
     host,
     open_image,
     pad_to,
@@ -97,6 +97,7 @@ from parts.sources import (
     voc_root,
 )
 from parts.start import HERE, set_seed
+from parts.tables import background_of, check_table
 from parts.timing import compare_times
 from parts.workers import Workers, average_statistics, show
 
@@ -135,7 +136,8 @@ __all__ += [
     'show_overlay',
 ]
 __all__ += ['save_net']
-__all__ += ['Shape', 'has_background', 'read_labelme', 'shape_mask']
+__all__ += ['Shape', 'read_labelme', 'shape_mask']
+__all__ += ['background_of', 'check_table']
 __all__ += [
     'DATA',
     'VOC_ARCHIVE',

@@ -7,7 +7,7 @@ A room imports only from rooms on floors below its own:
 4  devices batches metric pictures plots precision checkpoints labelme
 3  canvas
 2  images nets stored timing
-1  start
+1  start tables
 0  numpys whole texts samples
 
 A room that imports MXNet imports `parts.start` before. A name without an

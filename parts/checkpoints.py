@@ -5,14 +5,13 @@ Nothing in such a file is ever run: it holds arrays and JSON.
 
 import json
 import math
-import re
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
 
 import parts.start  # noqa: F401  first: before MXNet
-from parts.images import VOID, host
+from parts.images import host
 from parts.stored import (
     naming,
     open_arrays,
@@ -22,6 +21,7 @@ from parts.stored import (
     read_member,
     unfolds_to,
 )
+from parts.tables import table_arguments, table_to_json
 from parts.whole import place, put, scratch
 
 import numpy as onp
@@ -41,59 +41,6 @@ def save_net(path, net, table):
     table_arguments(classes)
     files = {'parameters': net.save_parameters}
     _write_zip(path, files, {'classes.json': classes})
-
-
-def table_to_json(table):
-    """The arguments that make a class table, as JSON has them."""
-    return {
-        'names': list(table.names),
-        'colors': table.colormap[: len(table.names)].tolist(),
-        'void': table.void,
-        'void_color': table.colormap[VOID].tolist(),
-    }
-
-
-def table_arguments(stored):
-    """Check what `table_to_json` returned; return a class table's arguments.
-
-    Raises ValueError for other entries, types, counts and ranges.
-    """
-
-    def is_byte(value):
-        return type(value) is int and 0 <= value <= 255
-
-    def is_color(value):
-        return (
-            isinstance(value, list)
-            and len(value) == 3
-            and all(map(is_byte, value))
-        )
-
-    def is_name(value):  # without control characters and halves of pairs
-        return isinstance(value, str) and re.fullmatch(
-            '[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,200}', value
-        )
-
-    entries = {'names', 'colors', 'void', 'void_color'}
-    if not isinstance(stored, dict) or set(stored) != entries:
-        there = ', '.join(stored) if isinstance(stored, dict) else 'none'
-        raise ValueError(f'the entries of its classes are {there[:200]}')
-    names, colors = stored['names'], stored['colors']
-    if not isinstance(names, list) or not all(map(is_name, names)):
-        raise ValueError('the names of its classes are no list of names')
-    if not 1 <= len(names) <= VOID:
-        raise ValueError(f'it names {len(names)} classes; 1 to {VOID} can be')
-    if (
-        not isinstance(colors, list)
-        or len(colors) != len(names)
-        or not all(map(is_color, [*colors, stored['void_color']]))
-    ):
-        raise ValueError(
-            'its colours are not three numbers from 0 to 255 for each class'
-        )
-    if not is_byte(stored['void']):
-        raise ValueError('its index of void is no number from 0 to 255')
-    return stored
 
 
 # -------------------------------------------------------------- parameters

@@ -10,12 +10,12 @@ import warnings
 from pathlib import Path
 
 from parts import samples, whole
+from parts.tables import VOID, background_of
 from parts.texts import same_letters
 
 import numpy as onp
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-VOID = 255  # the label of pixels that nobody scores
 # What is read, and the endings of such files. Pillow knows more formats than
 # is good for a photo: for EPS it runs a program.
 FORMATS = {
@@ -376,14 +376,10 @@ def _alike(file):
     return same_letters(stem) + ending.lower()
 
 
-def has_background(table):
-    """Whether class 0 is what is left when nothing was labelled."""
-    return table.names[0] in ('background', '_background_')
-
-
 def unpainted(table):
     """The index, as files have it, of pixels that nobody painted."""
-    return 0 if has_background(table) else table.void
+    background = background_of(table)
+    return table.void if background is None else background
 
 
 def colors_in_files(table):

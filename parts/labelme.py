@@ -2,24 +2,22 @@
 
 import json
 import math
+import re
 import reprlib
+from pathlib import Path
 from typing import NamedTuple
 
-from parts.images import (
-    MOST_PIXELS,
-    VOID,
-    has_background,
-    open_file,
-    open_image,
-)
-from parts.texts import plain
+from parts.images import MOST_PIXELS, VOID, open_file, open_image
+from parts.tables import background_of
+from parts.texts import plain, same_letters
 
 import numpy as onp
 from PIL import Image, ImageDraw
 
 _POINTS = {  # labelme's kinds of shapes: the fewest and most points of each
     'polygon': (3, math.inf),
-    'rectangle': (2, 4),
+    'rectangle': (2, 4),  # two corners, or all four, which may be turned
+    'oriented_rectangle': (4, 4),
     'circle': (2, 2),
     'line': (2, 2),
     'linestrip': (2, math.inf),
@@ -54,34 +52,24 @@ def read_labelme(path, table):
     if it is damaged, too large, or holds names that are not in the class
     table.
     """
-    with open_file(path) as file:
-        text = file.read(_MOST_BYTES + 1)
-    if len(text) > _MOST_BYTES:
-        raise ValueError(
-            f'{path} has more than {_MOST_BYTES >> 20} MiB: save it without '
-            'the photo inside («Save With Image Data» in labelme)'
-        )
-    try:
-        content = json.loads(text.decode('utf-8-sig'))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{path} is no JSON file: {error}') from error
-    if not isinstance(content, dict) or not isinstance(
-        content.get('shapes'), list
-    ):
-        raise ValueError(f'{path} is not of labelme: it has no list «shapes»')
+    content = _read_content(path)
     stored = content['shapes']
     if len(stored) > _MOST_SHAPES:
         raise ValueError(
             f'{path} has {len(stored)} shapes, more than {_MOST_SHAPES}'
         )
-    indices = {name: index for index, name in enumerate(table.names)}
+    background = background_of(table)
+    indices = {same_letters(name): i for i, name in enumerate(table.names)}
     indices['__ignore__'] = VOID
-    indices.setdefault('_background_', 0 if has_background(table) else VOID)
+    indices.setdefault(
+        '_background_', VOID if background is None else background
+    )
     _refuse_unknown_names(path, stored, indices)
     things, shapes = {}, []
     num_points = num_pixels = 0
     for number, shape in enumerate(stored, 1):
-        index, group = indices[shape['label']], shape.get('group_id')
+        name, group = same_letters(shape['label']), shape.get('group_id')
+        index = indices[name]
         try:
             kind, points = _kind_and_points(shape)
             mask = _stored_mask(shape['mask']) if kind == 'mask' else None
@@ -93,16 +81,51 @@ def read_labelme(path, table):
                 raise ValueError(f'its group_id is {reprlib.repr(group)}')
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(
-                f'{path}: shape {number} ({plain(shape["label"], 60)}) cannot '
+                f'{path}: shape {number} ({plain(name, 60)}) cannot '
                 f'be drawn ({type(error).__name__}: {error}): delete it and '
                 f'draw it anew; known are {", ".join(_POINTS)}'
             ) from error
-        key = number if group is None else (shape['label'], group)
+        key = number if group is None else (name, group)
         thing = things.setdefault(key, len(things) + 1)
-        if index == VOID or (index == 0 and has_background(table)):
+        if index in (VOID, background):
             thing = -1 if index == VOID else 0
         shapes.append(Shape(index, thing, kind, points, mask))
     return shapes, _stated_size(path, content)
+
+
+def stated_photo(path):
+    """What the photo of a labelme file is called, without folder and ending.
+
+    None if the file does not say it.
+    """
+    name = _read_content(path).get('imagePath')
+    if not isinstance(name, str) or not name:
+        return None
+    return Path(re.split(r'[/\\]', name)[-1]).stem  # Windows', too
+
+
+def _read_content(path):
+    """Read a file of labelme: a dict with a list `shapes`, of anything."""
+    with open_file(path) as file:
+        text = file.read(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise ValueError(
+            f'{path} has more than {_MOST_BYTES >> 20} MiB: save it without '
+            'the photo inside («Save With Image Data» in labelme)'
+        )
+    try:
+        content = json.loads(text.decode('utf-8-sig'))
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'{path} is no JSON file in UTF-8: save it as UTF-8 ({error})'
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is no JSON file: {error}') from error
+    if not isinstance(content, dict) or not isinstance(
+        content.get('shapes'), list
+    ):
+        raise ValueError(f'{path} is not of labelme: it has no list «shapes»')
+    return content
 
 
 def _kind_and_points(shape):
@@ -117,13 +140,18 @@ def _kind_and_points(shape):
     fewest, most = _POINTS[kind]
     if not isinstance(stored, list) or not all(map(_is_pair, stored)):
         raise ValueError('its points are no list of pairs of numbers')
-    if not fewest <= len(stored) <= most:
+    three = kind == 'rectangle' and len(stored) == 3
+    if three or not fewest <= len(stored) <= most:
         raise ValueError(f'a {kind} of {len(stored)} points')
     points = onp.array(stored, float).reshape(-1, 2)
     if not onp.isfinite(points).all():
         raise ValueError('a point is not finite')
     if abs(points).max() > _FARTHEST:
         raise ValueError(f'a point lies more than {_FARTHEST} pixels away')
+    if kind == 'rectangle' and len(points) == 4:  # in whatever order
+        around = points - points.mean(axis=0)
+        points = points[onp.arctan2(*around.T).argsort()]
+        kind = 'oriented_rectangle'
     return kind, points
 
 
@@ -159,7 +187,7 @@ def _refuse_unknown_names(path, shapes, known):
     unknown = []
     for number, shape in enumerate(shapes, 1):
         name = shape.get('label') if isinstance(shape, dict) else None
-        if isinstance(name, str) and name in known:
+        if isinstance(name, str) and same_letters(name) in known:
             continue
         if len(unknown) == _MOST_NAMES:
             unknown.append('and more')
@@ -182,8 +210,10 @@ def _stored_mask(text):
     import base64
     import io
 
-    image = open_image(io.BytesIO(base64.b64decode(text)))
-    return onp.asarray(image.convert('L')) > 0
+    mask = onp.asarray(open_image(io.BytesIO(base64.b64decode(text))))
+    if mask.ndim != 2:
+        raise ValueError('its mask is a picture in colours')
+    return mask > 0
 
 
 def shape_mask(shape, height, width):
@@ -196,14 +226,14 @@ def shape_mask(shape, height, width):
     draw = ImageDraw.Draw(image)
     points = [tuple(point) for point in shape.points]
     low, high = shape.points.min(axis=0), shape.points.max(axis=0)
-    if shape.kind == 'polygon':
+    if shape.kind in ('polygon', 'oriented_rectangle'):
         draw.polygon(points, fill=1, outline=1)
     elif shape.kind == 'rectangle':
         draw.rectangle((*low, *high), fill=1)
     elif shape.kind in ('line', 'linestrip'):
         draw.line(points, fill=1, width=_LINE_WIDTH)
     elif shape.kind == 'mask':
-        corner = round(low[0]), round(low[1])
+        corner = int(low[0]), int(low[1])  # cut off, as labelme does
         image.paste(Image.fromarray(shape.mask), corner)
     else:  # a circle is given by its centre and a point of its edge
         radius = _POINT_RADIUS

@@ -46,10 +46,13 @@ class SegmentationMetric:
             minlength=self.num_classes**2,
         ).reshape(self.confusion.shape)
 
-    def all_background(self):
-        """Return the metric of a net that calls every pixel background."""
+    def all_background(self, background=0):
+        """Return the metric of a net that calls every pixel background.
+
+        `background`: the index of that class; VOC's is 0.
+        """
         baseline = SegmentationMetric(self.num_classes, self.void)
-        baseline.confusion[:, 0] = self.confusion.sum(axis=1)
+        baseline.confusion[:, background] = self.confusion.sum(axis=1)
         return baseline
 
     @property

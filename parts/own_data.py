@@ -5,13 +5,11 @@ labelme writes, or NAME.png, painted in indices or colours.
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 from parts import samples, whole
-from parts.checkpoints import table_to_json
 from parts.images import (
     FORMATS,
     VOID,
@@ -23,8 +21,9 @@ from parts.images import (
     to_rgb,
     unpainted,
 )
-from parts.labelme import read_labelme
-from parts.texts import plain
+from parts.labelme import read_labelme, stated_photo
+from parts.tables import background_of, table_to_json
+from parts.texts import plain, same_letters
 
 import numpy as onp
 
@@ -53,7 +52,8 @@ def own_files(photos, labels):
 
     Returns ({name: (photo, label)}, findings): paths, in the order of their
     names, and what is left out because its other half is missing, or its
-    name cannot stand in a list of names.
+    name cannot stand in a list of names. Endings may be in any case, an «ä»
+    of a Mac is one of Linux, and names that begin with a dot are no photos.
 
     Raises FileNotFoundError if a folder is not there.
     """
@@ -66,22 +66,26 @@ def own_files(photos, labels):
             kinds = ('.json',)  # in a common folder, pictures are photos
         files = {}
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in kinds:
-                if not found and path.suffix.lower() in _UNREAD_KINDS:
+            if path.name.startswith('.'):
+                continue
+            if _ending(path) not in kinds:
+                if not found and _ending(path) in _UNREAD_KINDS:
                     text = (
                         'pictures of this kind are not read: export it as '
                         'JPEG or PNG'
                     )
                     findings.append(Finding(path.name, text, False))
                 continue
-            if not _fits_a_line(path.stem):
+            name = same_letters(path.stem)
+            if not _fits_a_line(name):
                 text = (
                     'a list of names, one a line, cannot hold this name: '
-                    'rename it, without line ends and blanks at its ends'
+                    'rename it, without line ends and blanks at its ends, '
+                    f'in at most {_LONGEST} bytes of UTF-8'
                 )
                 findings.append(Finding(path.name, text, True))
                 continue
-            other = files.setdefault(path.stem, path)
+            other = files.setdefault(name, path)
             if other != path:
                 text = f'{other.name} has the same name: rename one of them'
                 findings.append(Finding(path.name, text, True))
@@ -94,9 +98,11 @@ def own_files(photos, labels):
         for name in sorted(one.keys() - other.keys()):
             text = f'this {what} of the same name: it is left out'
             findings.append(Finding(one[name].name, text, False))
-    for name in sorted(photos.keys() - labels.keys()):
-        path = folder / f'{name}.jpg'
-        if os.path.exists(path) and not path.samefile(photos[name]):
+    for path in sorted(folder.iterdir() if '.png' in kinds else ()):
+        name = same_letters(path.stem)
+        if _ending(path) in FORMATS['JPEG'] and name in (
+            photos.keys() - labels.keys()
+        ):
             text = (
                 'JPEG changes colours, so it cannot hold a label: export it '
                 'again as PNG'
@@ -106,13 +112,26 @@ def own_files(photos, labels):
     return {name: (photos[name], labels[name]) for name in both}, findings
 
 
+def _ending(path):
+    """The ending of a file's name, in small letters."""
+    return path.suffix.lower()
+
+
 def _fits_a_line(name):
-    """Whether a text file of a name a line gives a name back as it is."""
+    """Whether a text file of a name a line gives a name back as it is.
+
+    And whether a file of that name, with an ending, may be made.
+    """
     try:
-        name.encode()
+        length = len(name.encode())
     except UnicodeEncodeError:  # the file system's name is no UTF-8
         return False
+    if length > _LONGEST or name.startswith('\ufeff'):  # a mark of files
+        return False
     return [name] == name.splitlines() == [name.strip()]
+
+
+_LONGEST = 255 - len('.jpg')  # bytes of a name that Linux stores
 
 
 def check_own(photos, labels, table, read):
@@ -187,15 +206,24 @@ def _check_pair(photo, path, table, read):
         )
     words = 'it is laid on white'
     notes += _notes_on_samples(photo, image, words)
-    if path.suffix != '.json':
+    if _ending(path) != '.json':
         index = unpainted(table)
         what = 'void' if index == table.void else f'«{table.names[index]}»'
         words = f'it was not painted, and is read as {what}'
         notes += _notes_on_samples(path, open_image(path), words)
+    if _ending(path) == '.png':
         _refuse_strange_colors(path, table)
     label = read(path, table, size)
-    if path.suffix == '.json':
+    if _ending(path) == '.json':
         notes += _notes_on_shapes(path, label, table)
+        named = stated_photo(path)
+        if named is not None and same_letters(named) != same_letters(
+            photo.stem
+        ):
+            notes.append(
+                f'it was drawn on «{plain(named, 60)}» (its imagePath) and is '
+                f'taken for {photo.name}: look whether it belongs to it'
+            )
     elif set(onp.unique(label)) == {0, VOID}:
         notes.append(
             'it holds nothing but class 0 and void: if void was meant as a '
@@ -216,7 +244,7 @@ def _notes_on_samples(path, image, clear):
 
 def _label_size(path, table):
     """(height, width) of a label, or None if it does not say."""
-    if path.suffix == '.json':
+    if _ending(path) == '.json':
         return read_labelme(path, table)[1]
     return open_image(path).size[::-1]
 
@@ -230,7 +258,8 @@ def _notes_on_shapes(path, label, table):
         if min(low) < -1 or high[0] > width + 1 or high[1] > height + 1:
             yield f'shape {number} reaches out of the photo and is cut off'
     if not shapes:
-        yield 'it has no shapes: all of the photo is background'
+        left = 'void' if background_of(table) is None else 'background'
+        yield f'it has no shapes: all of the photo is {left}'
     for index in sorted({shape.index for shape in shapes} - {VOID}):
         if not (label == index).any():
             yield (
@@ -306,6 +335,7 @@ def make_set(photos, labels, target, table, read, split):
             findings.append(Finding(name, text, False))
     target = whole.place(target)
     others = {path.name for path in target.glob('*')} - set(_PARTS)
+    others = {n for n in others if n not in _OF_SYSTEMS and n[:2] != '._'}
     if others:
         raise FileExistsError(
             f'{target} holds {sorted(others)[0]}, which is no part of a data '
@@ -329,10 +359,11 @@ def make_set(photos, labels, target, table, read, split):
             text = '\n'.join([*ids, ''])
             (folder / f'{name}.txt').write_text(text, encoding='utf-8')
         text = json.dumps(table_to_json(table), indent=1)
-        (root / 'classes.json').write_text(text + '\n')
+        (root / 'classes.json').write_text(text + '\n', encoding='utf-8')
     return findings
 
 
+_OF_SYSTEMS = '.DS_Store', 'Thumbs.db', 'desktop.ini'  # put there unasked
 _PARTS = 'JPEGImages', 'SegmentationClass', 'ImageSets', 'classes.json'
 
 

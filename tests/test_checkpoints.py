@@ -438,10 +438,10 @@ def test_states_of_another_optimizer_are_named(run):
 
 
 def test_names_that_no_file_can_hold_are_refused_before_saving(tmp_path):
-    many = segbook.ClassTable(['x'] * 255)
+    many = segbook.ClassTable([f'x{i}' for i in range(255)])
     many.names += ['one too many']
     odd = segbook.ClassTable(['a\nb', 'c'])
-    for table, words in ((many, '256 classes'), (odd, 'list of names')):
+    for table, words in ((many, 'not 256'), (odd, 'no file holds')):
         with pytest.raises(ValueError, match=words):
             utils.save_net(tmp_path / 'net', new_net(), table)
     assert not list(tmp_path.iterdir())

@@ -108,12 +108,23 @@ def test_a_group_is_a_number_or_a_text(own, value):
 
 @pytest.mark.parametrize('value', ODD, ids=lambda value: repr(value)[:20])
 @pytest.mark.parametrize(
-    'key', ['flags', 'imagePath', 'imageData', 'version', 'mask']
+    'key', ['flags', 'imageData', 'version', 'mask', 'locked', 'description']
 )
 def test_fields_that_are_not_used_may_hold_anything(own, key, value):
-    of_shape = key in ('flags', 'mask')
+    of_shape = key in ('flags', 'mask', 'locked', 'description')
     (own / 'b.json').write_text(with_field(key, value, of_shape))
     assert check(own)[1] == []
+
+
+@pytest.mark.parametrize('value', [*ODD, None], ids=lambda v: repr(v)[:20])
+def test_the_name_of_the_photo_is_a_text_or_not_said(own, value):
+    (own / 'b.json').write_text(with_field('imagePath', value, False))
+    classes, findings = check(own)
+    assert {*'abc'} == classes.keys()
+    says = isinstance(value, str) and not isinstance(value, Raw) and value
+    assert len(findings) == bool(says)
+    assert all('imagePath' in str(note) for note in findings)
+    assert not any(note.stops for note in findings)
 
 
 @pytest.mark.parametrize('value', [*ODD[3:], None, 10**6])
@@ -133,6 +144,27 @@ def test_points_are_pairs(own, points):
     shape = {**SHIP, 'points': points}
     (own / 'b.json').write_text(labelme_text(shape, FISH))
     one_error(own, 'b.json', 'shape 1 (ship)', 'pairs of numbers')
+
+
+def test_a_visibility_beside_a_point_is_no_point(own):
+    points = [[x, y, 2] for x, y in SHIP['points'] * 2]
+    (own / 'b.json').write_text(labelme_text({**SHIP, 'points': points}))
+    one_error(own, 'b.json', 'shape 1 (ship)', 'pairs of numbers')
+
+
+def test_a_rectangle_of_three_corners_is_none(own):
+    shape = {**SHIP, 'shape_type': 'rectangle'}
+    (own / 'b.json').write_text(labelme_text(shape))
+    one_error(own, 'b.json', 'shape 1 (ship)', 'a rectangle of 3 points')
+
+
+@pytest.mark.parametrize('kind', ['points', 'rotation', 'cuboid', 'Polygon'])
+def test_what_labelme_does_not_fill_is_named(own, kind):
+    shape = {**SHIP, 'shape_type': kind}
+    (own / 'b.json').write_text(labelme_text(shape))
+    one_error(
+        own, 'b.json', f"its shape_type is '{kind}'", 'known are polygon'
+    )
 
 
 def test_a_long_list_of_wrong_names_is_cut(own):
@@ -174,6 +206,14 @@ def test_a_mask_is_a_picture_as_text(own, mask):
     text = labelme_text(SHIP, mask_shape('HERE')).replace('"HERE"', stored)
     (own / 'b.json').write_text(text)
     one_error(own, 'b.json', 'shape 2 (fish)', 'cannot be drawn')
+
+
+def test_a_mask_has_no_colours(own):
+    file = io.BytesIO()
+    Image.new('RGB', (10, 10), 'white').save(file, 'PNG')
+    mask = mask_shape(base64.b64encode(file.getvalue()).decode())
+    (own / 'b.json').write_text(labelme_text(SHIP, mask))
+    one_error(own, 'b.json', 'shape 2 (fish)', 'a picture in colours')
 
 
 def test_masks_are_no_bombs(own, monkeypatch):
@@ -268,6 +308,16 @@ def test_the_mark_that_windows_puts_before_a_text_is_no_error(own):
     text = (own / 'b.json').read_bytes()
     (own / 'b.json').write_bytes(b'\xef\xbb\xbf' + text)
     assert check(own)[1] == []
+
+
+@pytest.mark.parametrize('encoding', ['gbk', 'cp1252', 'shift_jis', 'utf-16'])
+def test_a_file_in_a_code_page_says_what_to_do(own, encoding):
+    name = 'Bär' if encoding == 'cp1252' else '汽車'
+    text = json.dumps(
+        {'shapes': [{**SHIP, 'label': name}]}, ensure_ascii=False
+    )
+    (own / 'b.json').write_bytes(text.encode(encoding))
+    one_error(own, 'b.json', 'is no JSON file in UTF-8', 'save it as UTF-8')
 
 
 def test_a_huge_file_is_not_read(own, monkeypatch):

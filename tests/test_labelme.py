@@ -3,11 +3,14 @@
 import base64
 import json
 from io import BytesIO
+from itertools import permutations
 
 import segbook
 import utils
 
 import numpy as onp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 TABLE = segbook.ClassTable(['background', 'ship', 'fish', 'buoy'])
@@ -145,3 +148,79 @@ def test_without_a_background_the_rest_is_void(tmp_path):
     label, things = draw(tmp_path, SHIP, table=table)
     assert label[20, 25] == 0 and label[50, 70] == utils.VOID
     assert things[20, 25] == 1 and things[50, 70] == -1
+
+
+def test_a_background_may_be_any_class(tmp_path):
+    names = ['ship', 'fish', 'buoy']
+    hole = shape('_background_', box(20, 15, 30, 25), 'rectangle')
+    for index in range(4):
+        named = [*names[:index], 'background', *names[index:]]
+        table = segbook.ClassTable(named)
+        label, things = draw(tmp_path, SHIP, FISH, hole, table=table)
+        assert label[55, 5] == label[20, 25] == index
+        assert things[55, 5] == things[20, 25] == 0
+        assert label[40, 60] == named.index('fish') and things[40, 60] > 0
+        assert label[12, 12] == named.index('ship') and things[12, 12] > 0
+        if index:
+            written = shape('background', box(50, 30, 70, 50), 'rectangle')
+            assert (draw(tmp_path, FISH, written, table=table)[1] == 0).all()
+
+
+def test_a_name_may_be_written_in_either_way(tmp_path):
+    composed, decomposed = 'B\xe4r', 'Ba\u0308r'
+    for known, written in (
+        (composed, decomposed),
+        (decomposed, composed),
+        (decomposed, decomposed),
+    ):
+        table = segbook.ClassTable(['background', known])
+        bear = shape(written, SHIP['points'])
+        assert draw(tmp_path, bear, table=table)[0].max() == 1
+    one = shape(composed, box(10, 10, 20, 20), 'rectangle', group_id=1)
+    other = shape(decomposed, box(30, 10, 40, 20), 'rectangle', group_id=1)
+    assert len(onp.unique(draw(tmp_path, one, other, table=table)[1])) == 2
+
+
+TURNED = [[30, 5], [50, 20], [34, 40], [14, 25]]
+
+
+def test_turned_rectangles_are_their_four_corners(tmp_path):
+    expected = inside(TURNED, HEIGHT, WIDTH)
+    sure = distance_to(TURNED, HEIGHT, WIDTH) > 1.5
+    for kind in 'oriented_rectangle', 'rectangle', 'polygon':
+        drawn = mask_of(tmp_path, TURNED, kind)
+        assert (drawn == expected)[sure].all(), kind
+    # Whoever wrote four corners under «rectangle» may have sorted them.
+    for order in permutations(TURNED):
+        again = mask_of(tmp_path, list(order), 'rectangle')
+        assert (again == drawn).all()
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_four_corners_that_lie_straight_are_the_two(data, tmp_path_factory):
+    left, right = sorted(data.draw(st.tuples(*[st.integers(-20, 99)] * 2)))
+    top, bottom = sorted(data.draw(st.tuples(*[st.integers(-20, 79)] * 2)))
+    corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
+    corners = data.draw(st.permutations(corners))
+    drawn = mask_of(tmp_path_factory.getbasetemp(), corners, 'rectangle')
+    y, x = onp.mgrid[:HEIGHT, :WIDTH]
+    expected = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+    assert (drawn == expected).all()
+
+
+def test_a_mask_lies_where_labelme_puts_it(tmp_path):
+    """What is left over of a pixel when a mask is moved is cut off."""
+    pixels = onp.random.default_rng(0).integers(0, 2, (6, 6), 'uint8')
+    for image in (
+        Image.fromarray(pixels.astype(bool)),
+        Image.fromarray(255 * pixels),
+        Image.fromarray(pixels),  # as small a number as there is
+    ):
+        file = BytesIO()
+        image.save(file, 'PNG')
+        text = base64.b64encode(file.getvalue()).decode()
+        corners = [[30.7, 20.6], [35.7, 25.6]]
+        drawn = mask_of(tmp_path, corners, 'mask', mask=text)
+        assert (drawn[20:26, 30:36] == pixels).all()
+        assert drawn.sum() == pixels.sum()

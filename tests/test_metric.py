@@ -100,6 +100,9 @@ def test_all_background_is_a_prediction_of_zeros():
     baseline = metric.all_background()
     assert (baseline.confusion == zeros.confusion).all()
     assert baseline.mean_iu == pytest.approx(baseline.class_iu[0] / 3)
+    twos = utils.SegmentationMetric(CLASSES)
+    twos.update(label, np.full_like(label, 2))
+    assert (metric.all_background(2).confusion == twos.confusion).all()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """Photos and labels of one's own: borders, checks, splits, writing."""
 
+import errno
 import json
 import os
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import segbook
 import utils
@@ -22,7 +24,7 @@ from test_labelme import (
 
 import numpy as onp
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -225,6 +227,73 @@ def test_files_without_their_other_half(own):
     only([second], 'note', 'e.json', 'label has no photo')
 
 
+def test_endings_may_be_in_any_case(painted, own, tmp_path):
+    for file in own.iterdir():
+        ending = {'.jpg': '.JPG', '.json': '.Json'}[file.suffix]
+        file.rename(file.with_suffix(ending))
+    classes, findings = check(own)
+    assert findings == [] and classes['b'] == {0, 1, 2}
+    write_json(own / 'b.Json', SHIP, size=(WIDTH, HEIGHT))
+    only(messages(own), 'error', 'b.Json', 'is 60x80 pixels, b.JPG 80x60')
+    write_json(own / 'b.Json', SHIP)
+    make(own, tmp_path / 'set')
+    assert len(utils.read_split(tmp_path / 'set', 'trainval')) == 4
+    # A painted label is looked at as closely.
+    photos, labels, label = painted
+    small = Image.fromarray(label * 60).resize((40, 30))
+    small.resize((80, 60), Image.BILINEAR).save(labels / 'y.PNG')
+    (labels / 'y.png').unlink()
+    only(messages(photos, labels), 'error', 'y.PNG', 'smoothing or scaling')
+    (labels / 'y.PNG').unlink()
+    write_photo(labels / 'y.JPEG')
+    assert any('y.JPEG: JPEG changes' in m for m in messages(photos, labels))
+
+
+def test_a_letter_may_be_written_in_either_way(own, tmp_path):
+    (own / 'b.jpg').rename(own / 'Ba\u0308r.jpg')
+    (own / 'b.json').rename(own / 'B\xe4r.json')
+    classes, findings = check(own)
+    assert findings == [] and 'B\xe4r' in classes
+    make(own, tmp_path / 'set')
+    assert 'B\xe4r' in utils.read_split(tmp_path / 'set', 'trainval')
+    write_photo(own / 'B\xe4r.jpg')
+    only(messages(own), 'error', 'B\xe4r.jpg', 'has the same name')
+
+
+def test_what_systems_leave_in_folders_is_left_out(own, tmp_path):
+    for name in '._b.jpg', '._b.json', '._a 1.json', '.DS_Store', 'Thumbs.db':
+        (own / name).write_bytes(b'\0\5\x16\7\0\2\0\0Mac OS X        ')
+    assert check(own)[1] == []
+    target = tmp_path / 'set'
+    make(own, target)
+    for name in '._JPEGImages', '.DS_Store', 'Thumbs.db', 'desktop.ini':
+        (target / name).touch()
+    make(own, target)
+    (target / '.git').mkdir()
+    with pytest.raises(FileExistsError, match=r'\.git, which is no part'):
+        make(own, target)
+
+
+def test_the_photo_that_labelme_names(own):
+    for name in 'b.jpg', '../my photos/b.png', '..\\my photos\\b.JPG', 'b':
+        write_json(own / 'b.json', SHIP, imagePath=name)
+        assert messages(own) == []
+    for name in 'c.jpg', '..\\b.jpg\\old.jpg', 'b.old.jpg':
+        write_json(own / 'b.json', SHIP, imagePath=name)
+        words = 'was drawn on «', '(its imagePath)', 'taken for b.jpg'
+        only(messages(own), 'note', 'b.json', *words)
+
+
+def test_links_to_nothing_do_not_end_the_check(own, painted):
+    photos, labels, _ = painted
+    for name in 'nowhere', 'u.png':
+        (photos / 'u.png').unlink(missing_ok=True)
+        (photos / 'u.png').symlink_to(name)
+        write_photo(labels / 'u.jpg')
+        lines = messages(photos, labels)
+        assert len(lines) == 2 and 'u.jpg: JPEG changes' in lines[1]
+
+
 def test_photos_of_one_name(own):
     write_photo(own / 'b.png')
     only(messages(own), 'error', 'b.png', 'b.jpg has the same name')
@@ -244,7 +313,11 @@ def test_classes_without_a_pixel(own):
 
 def test_shapes_that_may_be_meant_otherwise(own):
     write_json(own / 'd.json')
-    only(messages(own), 'note', 'd.json', 'no shapes')
+    only(messages(own), 'note', 'd.json', 'no shapes: all', 'is background')
+    table = segbook.ClassTable(TABLE.names[1:])
+    assert 'no shapes: all of the photo is void' in ' '.join(
+        messages(own, table=table)
+    )
     buoy = shape('buoy', [[60, 12], [60, 20]], 'circle')
     far = shape('ship', [[10, 10], [200, 12], [30, 40]])
     write_json(own / 'd.json', buoy, far)
@@ -477,6 +550,79 @@ def test_another_void_index_is_kept(painted, tmp_path):
         assert set(onp.unique(stored)) == {0, 1, 2, 3, 4}
     read = segbook.VOCSegDataset(target, 'trainval', table=table)[0][1]
     assert set(onp.unique(read)) == {0, 1, 2, 3, 255}
+
+
+@pytest.mark.parametrize('mask', [0o022, 0o002, 0o077])
+def test_a_set_is_readable_for_whom_the_umask_says(own, tmp_path, mask):
+    for file in own.iterdir():
+        file.chmod(0o600)
+    before = os.umask(mask)
+    try:
+        make(own, tmp_path / 'new' / 'set')
+    finally:
+        os.umask(before)
+    made = [tmp_path / 'new', *(tmp_path / 'new').rglob('*')]
+    assert len(made) > 15
+    for path in made:
+        full = 0o777 if path.is_dir() else 0o666
+        assert path.stat().st_mode & 0o777 == full & ~mask, path
+
+
+# Names that a system allows: bytes but 0 and a slash. Letters that lists,
+# Unicode or programs treat in a way of their own come often.
+SPECIAL = st.sampled_from(
+    [
+        *(' ', '\n', '\r', '\x0b', '\x85', '\u2028', '\u3000', '\ufeff', '.'),
+        *('a', 'B', '\xe4', 'a\u0308', '\u0958', '\u212b', '\uac00', '\u1100'),
+        *('\\', '"', '*', '?', '[', '%', '-', '\x1b', '\udcff', '\U0001f600'),
+        *('\u2000', '.json', '.jpg', '.PNG', '\u0130', '\xdf', '\xa0', '汽'),
+    ]
+)
+ANY = st.characters(exclude_characters='/\0', exclude_categories=['Cs'])
+FILE_NAMES = st.lists(SPECIAL | ANY, min_size=1, max_size=8).map(''.join)
+LONG = st.integers(60, 255).map(lambda n: 'x' * n) | st.integers(20, 84).map(
+    lambda n: '\u0958' * n  # composed, it is twice as long
+)
+
+
+OTHERS = '\U00020000', '\U00020001'  # so that the name is the first in a list
+
+
+@given(FILE_NAMES | LONG, st.sampled_from(['.jpg', '.PNG', '.bmp']))
+@example('\ufeffa', '.jpg')  # the mark with which some begin a file
+@example('\u0958' * 83, '.jpg')
+@example('a\x85', '.PNG')
+@example('.a', '.jpg')
+@settings(max_examples=100, deadline=None)
+def test_any_name_comes_back_or_is_refused(name, ending):
+    """What the writer writes the reader reads."""
+    with TemporaryDirectory() as folder:
+        own, target = Path(folder, 'own'), Path(folder, 'set')
+        own.mkdir()
+        for other in OTHERS:
+            write_photo(own / f'{other}.png')
+            write_json(own / f'{other}.json', SHIP)
+        try:
+            write_photo(own / 'photo.png')
+            os.rename(own / 'photo.png', own / f'{name}{ending}')
+            write_json(own / f'{name}.json', FISH)
+        except OSError as error:  # the system does not allow it
+            assert error.errno in (errno.ENAMETOOLONG, errno.EILSEQ)
+            return
+        hidden = name.startswith('.')
+        classes, findings = check(own)
+        if any(finding.stops for finding in findings):
+            with pytest.raises(ValueError, match='no data set is made'):
+                make(own, target)
+            assert not hidden and not target.exists()
+            return
+        make(own, target)
+        data = segbook.VOCSegDataset(target, 'trainval', table=TABLE)
+        assert sorted(data.names) == sorted(classes)
+        assert len(data) == 2 if hidden else 3
+        for i, found in enumerate(data.names):
+            assert (data[i][0] == photo()).all()
+            assert (data[i][1] == 2).any() == (found not in OTHERS)
 
 
 def test_nothing_is_written_if_a_label_is_wrong(own, tmp_path):

@@ -32,10 +32,11 @@ sys.path.insert(0, str(ROOT))
 
 import segbook
 import utils  # first: it gives MXNet all cores
-from parts.checkpoints import fill, table_arguments, unpack
+from parts.checkpoints import fill, unpack
 from parts.images import pixel_counts
 from parts.nets import knows_sizes
 from parts.stored import naming, open_arrays, open_zip, read_json, read_member
+from parts.tables import table_arguments
 from parts.texts import plain
 from parts.whole import place
 from tools import weights
