@@ -140,6 +140,18 @@ def ask_driver():
     return [], f'nvidia-smi says «{said}» ' + ''.join(f'({x})' for x in helps)
 
 
+def ask_uuids():
+    """Return [(UUID, index of the GPU)], of GPUs and of their parts (MIG)."""
+    found, index = [], ''
+    _, text = ask([shutil.which('nvidia-smi'), '-L'], SMI_LIMIT)
+    for line in text.splitlines():
+        gpu = re.match(r'GPU (\d+):', line)
+        index = gpu[1] if gpu else index  # its parts stand below it
+        uuid = re.search(r'\(UUID: ([\w/-]+)\)', line)
+        found += [(uuid[1], index)] if uuid else []
+    return found
+
+
 def why_no_driver():
     """Say what is there instead of nvidia-smi."""
     if (PROC / 'driver' / 'nvidia' / 'version').exists():
@@ -343,11 +355,16 @@ def visible(gpus):
     chosen = os.environ.get('CUDA_VISIBLE_DEVICES')
     if chosen is None:
         return gpus
+    entries = [entry.strip() for entry in chosen.split(',')]
     numbered, found = {gpu.index: gpu for gpu in gpus}, []
-    for entry in map(str.strip, chosen.split(',')):
-        if entry not in numbered:  # CUDA ends here, too
+    uuids = ask_uuids() if gpus and {*entries} - {*numbered} else []
+    for entry in entries:
+        # The begin of a UUID will do, if it is that of one GPU alone.
+        begun = [i for uuid, i in uuids if entry and uuid.startswith(entry)]
+        index = begun[0] if len(begun) == 1 else entry
+        if index not in numbered:  # CUDA ends here, too
             break
-        found.append(numbered[entry])
+        found.append(numbered[index])
     return found
 
 
@@ -568,10 +585,11 @@ def about_gpus(judged):
             'them as above (CUDA_DEVICE_ORDER=PCI_BUS_ID)'
         )
         facts.append(('', text))
-    if 'CUDA_VISIBLE_DEVICES' in os.environ:
-        visible = os.environ['CUDA_VISIBLE_DEVICES']
-        text = f'CUDA_VISIBLE_DEVICES={visible} hides all other GPUs'
-        facts.append(('', text))
+    if 'CUDA_VISIBLE_DEVICES' in os.environ and judged:
+        left = ', '.join(gpu.index for gpu in visible(list(judged)))
+        chosen = os.environ['CUDA_VISIBLE_DEVICES']
+        text = f'CUDA_VISIBLE_DEVICES={chosen} hides all GPUs'
+        facts.append(('', text + (f' but {left}' if left else '')))
     return facts
 
 

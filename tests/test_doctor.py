@@ -162,6 +162,48 @@ def test_gpus_that_are_hidden_from_cuda(machine, monkeypatch, chosen, left):
     assert ''.join(gpu.index for gpu in gpus) == left
 
 
+LISTED = """\
+WARNING: infoROM is corrupted at gpu 0000:00:1E.0
+GPU 0: NVIDIA GeForce GTX 1080 (UUID: GPU-8f0c1a2b-0000-1111-2222-333344445555)
+GPU 1: NVIDIA H100 PCIe (UUID: GPU-8f0c9999-0000-1111-2222-333344445555)
+  MIG 1g.10gb     Device  0: (UUID: MIG-a1b2c3d4-1111-5555-9999-000011112222)
+  MIG 1g.10gb     Device  1: (UUID: MIG-GPU-8f0c9999-0000-1111-2222/1/0)
+"""
+
+
+@pytest.mark.parametrize(
+    ('chosen', 'left'),
+    [
+        ('GPU-8f0c9999-0000-1111-2222-333344445555', '1'),
+        ('GPU-8f0c9', '1'),  # CUDA takes the begin of one
+        ('GPU-8f0c9, GPU-8f0c1', '10'),
+        ('1,GPU-8f0c1', '10'),
+        ('GPU-8f0c', ''),  # of two: neither
+        ('GPU-77', ''),
+        ('0,GPU-77,1', '0'),
+        ('MIG-a1b2c3d4-1111-5555-9999-000011112222', '1'),
+        ('MIG-GPU-8f0c9999-0000-1111-2222/1/0', '1'),
+    ],
+)
+def test_gpus_that_are_chosen_by_their_uuid(
+    machine, monkeypatch, tmp_path, chosen, left
+):
+    machine(TWO)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', chosen)
+    smi = tmp_path / 'bin' / 'nvidia-smi'
+    answer = smi.read_text(encoding='utf-8').partition('\n')
+    listed = f"if [ $1 = -L ]; then cat <<'END'\n{LISTED}END\nexit; fi\n"
+    script(smi, listed + answer[2])
+    gpus = doctor.visible(doctor.ask_driver()[0])
+    assert ''.join(gpu.index for gpu in gpus) == left
+    _, _, text = ask()
+    assert text.endswith(
+        f'{chosen} hides all GPUs but {", ".join(left)}'
+        if left
+        else f'{chosen} hides all GPUs'
+    )
+
+
 def test_eight_alike_are_one_line(machine):
     machine(''.join(A100.replace('0,', f'{i},', 1) for i in range(8)))
     _, verdict, text = ask()
