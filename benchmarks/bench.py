@@ -91,7 +91,7 @@ class Peer:
         if name not in ('book', 'classic_gluon_as_shipped'):
             variables['OMP_NUM_THREADS'] = str(cores or physical_cores())
         self.threads = variables.get('OMP_NUM_THREADS', 'not set')
-        with open(self.log, 'w') as log:
+        with open(self.log, 'w', encoding='utf-8') as log:
             try:
                 self.process = subprocess.Popen(
                     [python, HERE / program, work, folder, *options],
@@ -122,7 +122,11 @@ class Peer:
             end = f'was killed by {signal.Signals(-status).name}'
         else:
             end = f'ended with status {status}'
-        last = self.log.read_text(errors='replace').strip().splitlines()[-1:]
+        last = (
+            self.log.read_text('utf-8', errors='replace')
+            .strip()
+            .splitlines()[-1:]
+        )
         raise Broken(': '.join([f'{self.called} {end}', *last]))
 
     def ask(self):
@@ -298,7 +302,7 @@ def build_the_book():
 
 def processor():
     """Return the processor's name."""
-    lines = Path('/proc/cpuinfo').read_text().splitlines()
+    lines = Path('/proc/cpuinfo').read_text('utf-8').splitlines()
     names = [x.split(':')[1].strip() for x in lines if 'model name' in x]
     return names[0] if names else platform.processor()
 
@@ -369,7 +373,9 @@ def run(rounds, whole_book):
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     settings, data = sizes()
-    (FOLDER / 'settings.json').write_text(json.dumps(settings))
+    (FOLDER / 'settings.json').write_text(
+        json.dumps(settings), encoding='utf-8'
+    )
     done = ending.run([sys.executable, HERE / 'ours.py', 'prepare', FOLDER])
     if done.returncode:
         raise Broken(f'book (prepare) ended with status {done.returncode}')

@@ -16,7 +16,7 @@ import numpy as onp
 
 def read_settings(folder):
     """Return the sizes of the work, which bench.py wrote."""
-    return json.loads((folder / 'settings.json').read_text())
+    return json.loads((folder / 'settings.json').read_text('utf-8'))
 
 
 def read_batch(folder):
@@ -96,7 +96,7 @@ def memory(key='VmHWM'):
 
     Not getrusage: it counts the parent's memory as the child's own.
     """
-    status = Path('/proc/self/status').read_text()
+    status = Path('/proc/self/status').read_text('utf-8')
     lines = dict(line.split(':') for line in status.splitlines())
     return int(lines[key].split()[0]) / 1024
 
@@ -108,7 +108,7 @@ def serve(works, **facts):
     returns a function of one round, which returns {what: [seconds, ...]},
     and a dict of what is to be known about it.
     """
-    answers = os.fdopen(os.dup(1), 'w')
+    answers = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.dup2(2, 1)  # whatever a library prints is no answer
 
     def say(**what):

@@ -42,7 +42,7 @@ class Unanswered(Exception):
 
 def pins(name):
     """Return [(package, version)] of an environment."""
-    text = (ROOT / 'requirements' / f'{name}.txt').read_text()
+    text = (ROOT / 'requirements' / f'{name}.txt').read_text('utf-8')
     # The index knows 2.13.0, but no build of it, such as 2.13.0+cpu.
     return re.findall(r'^([\w.-]+)==([^\s+]+)', text, re.MULTILINE)
 
@@ -55,7 +55,9 @@ def ask(packages):
     """
     with tempfile.TemporaryDirectory(prefix='audit-') as folder:
         file = Path(folder, 'requirements.txt')
-        file.write_text(''.join(f'{n}=={v}\n' for n, v in packages))
+        file.write_text(
+            ''.join(f'{n}=={v}\n' for n, v in packages), encoding='utf-8'
+        )
         command = [*PIP_AUDIT, '--requirement', str(file)]
         done = subprocess.run(command, capture_output=True, text=True)
     try:
@@ -84,7 +86,7 @@ def main():
             'it has nothing against requests 2.19.1 '
             f'({probe.get("skip_reason", "which is wrong")})'
         )
-    known = set(NAME.findall((ROOT / 'SECURITY.md').read_text()))
+    known = set(NAME.findall((ROOT / 'SECURITY.md').read_text('utf-8')))
     answers, skipped = {}, set()
     for name in FOLDERS:
         for package in ask(pins(name)):

@@ -323,14 +323,14 @@ def finish_pages(app, error):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     pages = {}
     for path in sorted(root.rglob('*.html')):
-        text = path.read_text()
+        text = path.read_text('utf-8')
         lighter = UNUSED_TAGS.sub('', text)
         if lighter != text:
-            path.write_text(lighter)
+            path.write_text(lighter, encoding='utf-8')
         pages[path.relative_to(root).as_posix()] = lighter
     previews = json.dumps(collect_previews(pages), ensure_ascii=False)
     script = root / '_static' / 'previews.js'
-    script.write_text(f'bookPreviews = {previews}\n')
+    script.write_text(f'bookPreviews = {previews}\n', encoding='utf-8')
 
 
 def copy_notebooks(app, folder):
@@ -365,9 +365,10 @@ def collect_previews(pages):
             path, anchor = link['href'].split('#')
             target = join(page, path) if path else page
             address = f'{target}#{anchor}'
-            if anchor and target in soups and address not in previews:
-                if found := soups[target].find(id=anchor):
-                    previews[address] = preview(found, target)
+            if not anchor or target not in soups or address in previews:
+                continue
+            if found := soups[target].find(id=anchor):
+                previews[address] = preview(found, target)
     return previews
 
 

@@ -65,7 +65,7 @@ def replace(folder, copies):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
         record, changed, kept = folder / RECORD, [], []
-        ours = json.loads(record.read_text()) if record.exists() else {}
+        ours = json.loads(record.read_text('utf-8')) if record.exists() else {}
         for name, content in copies.items():
             there, made = hash_at(folder / name), hash_of(content)
             # An older record has one hash, as a text, instead of a list.

@@ -161,8 +161,8 @@ def why_no_driver():
         )
     for card in (SYS / 'bus' / 'pci' / 'devices').glob('*'):
         with contextlib.suppress(OSError):
-            vendor = (card / 'vendor').read_text().strip()
-            kind = (card / 'class').read_text()
+            vendor = (card / 'vendor').read_text('utf-8').strip()
+            kind = (card / 'class').read_text('utf-8')
             if vendor == '0x10de' and kind.startswith('0x03'):
                 return (
                     'none, but an NVIDIA card is there: install the driver '
@@ -187,7 +187,7 @@ def cores():
     for cpu in os.sched_getaffinity(0):
         topology = SYS / f'devices/system/cpu/cpu{cpu}/topology'
         try:
-            found.add((topology / 'thread_siblings_list').read_text())
+            found.add((topology / 'thread_siblings_list').read_text('utf-8'))
         except OSError:
             found.add(cpu)
     return len(found)
@@ -195,7 +195,7 @@ def cores():
 
 def memory():
     """Return (all, free) bytes of memory that this process may use."""
-    text = (PROC / 'meminfo').read_text()
+    text = (PROC / 'meminfo').read_text('utf-8')
     total, free = (
         int(re.search(rf'^{name}: +(\d+) kB', text, re.M)[1]) * 1024
         for name in ('MemTotal', 'MemAvailable')
@@ -208,7 +208,7 @@ def memory_limit():
     """Return the bytes a container or a cluster's job may use at most."""
     limits = [float('inf')]
     try:
-        groups = (PROC / 'self' / 'cgroup').read_text().splitlines()
+        groups = (PROC / 'self' / 'cgroup').read_text('utf-8').splitlines()
     except OSError:
         groups = []
     for line in groups:
@@ -221,7 +221,7 @@ def memory_limit():
         for folder in {own, *own.parents, top}:
             for name in ('memory.max', 'memory.limit_in_bytes'):
                 with contextlib.suppress(OSError, ValueError):
-                    limits.append(int((folder / name).read_text()))
+                    limits.append(int((folder / name).read_text('utf-8')))
     return min(limits)
 
 
@@ -411,7 +411,7 @@ def how_to_start(box, found):
     """Return lines: what to type, and what happens then."""
     if found.get(box, (None, None))[1]:
         return [start(box)]
-    pins = (ROOT / 'requirements' / f'{box}.txt').read_text()
+    pins = (ROOT / 'requirements' / f'{box}.txt').read_text('utf-8')
     build = ' '.join(re.search(r'^(mxnet[\w-]*)==(\S+)', pins, re.M).groups())
     free = shutil.disk_usage(ROOT).free
     text = f'the first time, it installs {build}: {DISK[box] / 1e9} GB of disk'

@@ -74,7 +74,7 @@ def finished(folder, pins):
     stamp = folder / STAMP
     return (
         stamp.is_file()
-        and stamp.read_text() == stamp_for(folder, pins)
+        and stamp.read_text('utf-8') == stamp_for(folder, pins)
         and python_of(folder).exists()
     )
 
@@ -107,7 +107,7 @@ def make(folder, pins, works):
         fail(folder, done.stderr)
     packages = next(folder.glob('lib/python3*/site-packages'))
     # `import utils` and `import segbook` then work in any folder.
-    (packages / 'the-book.pth').write_text(f'{ROOT}\n')
+    (packages / 'the-book.pth').write_text(f'{ROOT}\n', encoding='utf-8')
     for pandoc in packages.glob('pypandoc/files/pandoc'):  # d2lbook calls it
         (folder / 'bin' / 'pandoc').symlink_to(pandoc)
     if pins.stem not in ('bench', 'audit'):  # which have no MXNet

@@ -59,8 +59,8 @@ def check_pages(root, fixing=False):
     pages = sorted([*root.glob('chapters/*.md'), *root.glob('exercises/*.md')])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        settings = (root / 'pyproject.toml').read_text()
-        (folder / 'pyproject.toml').write_text(settings)
+        settings = (root / 'pyproject.toml').read_text('utf-8')
+        (folder / 'pyproject.toml').write_text(settings, encoding='utf-8')
         for page in pages:
             as_notebook(page, folder)
         good = check(folder, fixing)

@@ -54,7 +54,11 @@ def finished(root, content):
     """Whether the pages were made, completely, from this content."""
     stamp = root / STAMP
     page = root / OUTPUT / 'index.html'
-    return stamp.exists() and stamp.read_text() == content and page.exists()
+    return (
+        stamp.exists()
+        and stamp.read_text('utf-8') == content
+        and page.exists()
+    )
 
 
 def environment():
@@ -76,7 +80,7 @@ def render(root):
     (root / STAMP).unlink(missing_ok=True)
     for folder in (OUTPUT, Path('_build/rst')):
         shutil.rmtree(root / folder, ignore_errors=True)
-    with open(root / LOG, 'w') as log:
+    with open(root / LOG, 'w', encoding='utf-8') as log:
         done = subprocess.run(
             [sys.executable, '-m', 'd2lbook.main', 'build', 'html'],
             cwd=root,
@@ -85,7 +89,7 @@ def render(root):
             stderr=subprocess.STDOUT,
             close_fds=False,  # the lock: what outlives us keeps others out
         )
-    text = (root / LOG).read_text(errors='replace')
+    text = (root / LOG).read_text('utf-8', errors='replace')
     if done.returncode:
         tail = '\n'.join(text.splitlines()[-30:])
         raise run_chapters.Failure(f'{tail}\n\nd2lbook failed; see {LOG}')

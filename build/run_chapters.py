@@ -80,7 +80,7 @@ def data_set(root):
     ]
     for script in ('scenes.py', 'backbone.py'):
         path = root / 'build' / script
-        found.append(path.read_text() if path.exists() else '')
+        found.append(path.read_text('utf-8') if path.exists() else '')
     choice, weights = found[:2]
     if choice not in ('', 'download'):
         voc = whole.place(choice)
@@ -88,16 +88,13 @@ def data_set(root):
             raise Failure(f'VOC_ROOT={choice} is not a folder')
         for part in ('ImageSets', 'JPEGImages', 'SegmentationClass'):
             for place in sorted(voc.glob(f'**/{part}')):
-                found += [files_of(place), *map(files_of, _folders(place))]
+                within = sorted(folder for folder, _, _ in os.walk(place))
+                found += map(files_of, within)
     if whole.place(weights).is_file():
         found.append(files_of(whole.place(weights).parent))
     mxnet = whole.place(os.environ.get('MXNET_HOME') or '~/.mxnet')
     models = mxnet.glob('models/resnet18_v2-*.params')
     return [*found, *sorted(model.name for model in models)]
-
-
-def _folders(place):
-    return sorted(path for path in place.iterdir() if path.is_dir())
 
 
 def cells_of(notebook):

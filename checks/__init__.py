@@ -163,7 +163,7 @@ class _Limits:
     def begin(self):
         if threading.current_thread() is not threading.main_thread():
             return
-        with open('/proc/self/statm') as file:
+        with open('/proc/self/statm', encoding='utf-8') as file:
             in_use = int(file.read().split()[0]) * resource.getpagesize()
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         known = {soft, hard} - {resource.RLIM_INFINITY}
@@ -224,7 +224,9 @@ def _waits():
     found = {}
     for path in Path('/proc/self/task').glob('*/schedstat'):
         try:
-            found[path.parent.name] = int(path.read_text().split()[1]) / 1e9
+            found[path.parent.name] = (
+                int(path.read_text('utf-8').split()[1]) / 1e9
+            )
         except (OSError, IndexError):  # it has ended, or nobody counts
             continue
     return found

@@ -91,7 +91,8 @@ def main():
             f'<g transform="translate({number * (WIDTH + GAP)} 0)">{panel}</g>'
             for number, panel in enumerate(panels)
         )
-        + '\n</svg>\n'
+        + '\n</svg>\n',
+        encoding='utf-8',
     )
 
 

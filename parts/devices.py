@@ -116,7 +116,7 @@ def peak_memory():
     Linux. (`getrusage` would give that of the process that started this one,
     if it is more.)
     """
-    status = Path('/proc/self/status').read_text()
+    status = Path('/proc/self/status').read_text('utf-8')
     return int(status.split('VmHWM:')[1].split()[0]) / 2**10
 
 

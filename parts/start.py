@@ -21,7 +21,9 @@ def physical_cores():
     for cpu in os.sched_getaffinity(0):
         topology = f'/sys/devices/system/cpu/cpu{cpu}/topology/'
         try:
-            cores.add(Path(topology, 'thread_siblings_list').read_text())
+            cores.add(
+                Path(topology, 'thread_siblings_list').read_text('utf-8')
+            )
         except OSError:  # no such table on this machine: count every thread
             cores.add(cpu)
     return len(cores)

@@ -112,7 +112,7 @@ def only_one(path, what):
     us, the next process waits for it. `what`: says who is waited for.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w') as file:
+    with open(path, 'w', encoding='utf-8') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -92,7 +92,7 @@ def few(tmp_path):
         names = utils.read_split(root, split)[:6]
         path = few / f'ImageSets/Segmentation/{split}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('\n'.join(names))
+        path.write_text('\n'.join(names), encoding='utf-8')
         for part in ('JPEGImages', 'SegmentationClass'):
             (few / part).mkdir(exist_ok=True)
             for name in names:
@@ -121,8 +121,8 @@ def voc(tmp_path):
         label = rng.choice([0, 1, 20, 255], (height, width)).astype('uint8')
         Image.fromarray(photo).save(photo_file(tmp_path, name))
         save_label(label_file(tmp_path, name), label)
-    (split / 'train.txt').write_text('wide\ntall\ntiny\n')
-    (split / 'val.txt').write_text('wide\n')
+    (split / 'train.txt').write_text('wide\ntall\ntiny\n', encoding='utf-8')
+    (split / 'val.txt').write_text('wide\n', encoding='utf-8')
     return tmp_path
 
 

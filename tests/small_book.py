@@ -275,7 +275,7 @@ def write_book(folder):
     static = shutil.ignore_patterns('__pycache__')
     shutil.copytree(ROOT / 'build', folder / 'build', ignore=static)
     shutil.copytree(ROOT / 'img', folder / 'img', dirs_exist_ok=True)
-    (folder / 'img' / 'squares.svg').write_text(SQUARES)
+    (folder / 'img' / 'squares.svg').write_text(SQUARES, encoding='utf-8')
     (folder / 'chapters').mkdir()
     for page in book.chapters(ROOT):  # of the others, title and label alone
         lines = (ROOT / page).read_text(encoding='utf-8').splitlines()
@@ -285,7 +285,7 @@ def write_book(folder):
         (folder / page).write_text(text, encoding='utf-8')
     (folder / 'exercises').mkdir()
     for name, text in PAGES.items():
-        (folder / f'{name}.md').write_text(text)
+        (folder / f'{name}.md').write_text(text, encoding='utf-8')
     for source in [*folder.glob('*.md'), *folder.glob('*/*.md')]:
         page = source.relative_to(folder)
         target = folder / '_build/eval' / page

@@ -18,7 +18,7 @@ from PIL import Image
 
 def script(path, text):
     """Write a shell script that can be called; return its path."""
-    path.write_text(f'#!/bin/sh\n{text}')
+    path.write_text(f'#!/bin/sh\n{text}', encoding='utf-8')
     path.chmod(0o755)
     return path
 

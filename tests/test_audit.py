@@ -59,11 +59,13 @@ def run(root, tmp_path):
     pins |= {'bench': '# a comment\ntorch==2.13.0+cpu \\\n'}
     (tmp_path / 'requirements').mkdir()
     for name, text in pins.items():
-        (tmp_path / 'requirements' / f'{name}.txt').write_text(text)
-    (tmp_path / 'pip_audit.py').write_text(FAKE)
+        (tmp_path / 'requirements' / f'{name}.txt').write_text(
+            text, encoding='utf-8'
+        )
+    (tmp_path / 'pip_audit.py').write_text(FAKE, encoding='utf-8')
 
     def run(known, security=''):
-        (tmp_path / 'SECURITY.md').write_text(security)
+        (tmp_path / 'SECURITY.md').write_text(security, encoding='utf-8')
         return subprocess.run(
             [sys.executable, tmp_path / 'build' / 'audit.py'],
             env={
@@ -131,13 +133,13 @@ def test_a_package_without_an_answer_is_named(run):
 
 def test_every_pinned_package_is_asked_about(root):
     for name in audit.FOLDERS:
-        text = (root / 'requirements' / f'{name}.txt').read_text()
+        text = (root / 'requirements' / f'{name}.txt').read_text('utf-8')
         assert len(audit.pins(name)) == text.count('==') > 0
 
 
 def test_security_md_speaks_of_what_is_pinned(root):
     """A version that it names, and that is no longer pinned, is stale."""
-    text = (root / 'SECURITY.md').read_text()
+    text = (root / 'SECURITY.md').read_text('utf-8')
     assert len(text.splitlines()) < 60 and '@' not in text
     pinned = {pin for name in audit.FOLDERS for pin in audit.pins(name)}
     table = text.partition('|---')[2]

@@ -85,7 +85,7 @@ def test_a_failed_save_leaves_nothing(tmp_path):
         class features:
             @staticmethod
             def save_parameters(path):
-                with open(path, 'w') as file:
+                with open(path, 'w', encoding='utf-8') as file:
                     file.write('half')
                 raise OSError('the disk is full')
 

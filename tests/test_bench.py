@@ -34,7 +34,9 @@ def test_a_quick_run_measures_everything_and_all_losses_agree():
     """With small sizes; the same program, the same peers."""
     done = quick()
     assert done.returncode == 0, done.stderr
-    result = json.loads((ROOT / '_build' / 'bench-quick.json').read_text())
+    result = json.loads(
+        (ROOT / '_build' / 'bench-quick.json').read_text('utf-8')
+    )
     assert set(bench.TARGETS) <= set(result['ratios'])
     assert all(ratio in done.stdout for ratio in result['ratios'])
     peers = result['peers']
@@ -125,15 +127,17 @@ def test_a_peer_that_fails_is_named_and_leaves_no_result(
     kind, tmp_path, monkeypatch
 ):
     program, message = PEERS[kind]
-    (tmp_path / 'peer.py').write_text(program)
-    (tmp_path / 'ours.py').write_text('print("{}", flush=True); input()')
+    (tmp_path / 'peer.py').write_text(program, encoding='utf-8')
+    (tmp_path / 'ours.py').write_text(
+        'print("{}", flush=True); input()', encoding='utf-8'
+    )
     for name in bench.PROGRAMS:
         mine = 'peer.py' if name == 'classic_gluon' else 'ours.py'
         monkeypatch.setitem(bench.PROGRAMS, name, [str(tmp_path / mine)])
     monkeypatch.setattr(bench, 'FOLDER', tmp_path / 'bench')
     monkeypatch.setattr(bench, 'RESULT', tmp_path / 'bench.json')
     monkeypatch.setattr(bench, 'PATIENCE', 0.5 if kind == 'silent' else 30)
-    (tmp_path / 'bench.json').write_text('of an earlier run')
+    (tmp_path / 'bench.json').write_text('of an earlier run', encoding='utf-8')
 
     def run(rounds, whole_book):
         (tmp_path / 'bench').mkdir()

@@ -116,7 +116,9 @@ def test_what_is_in_the_kit(kit, root):
         assert not any(cell.outputs for cell in book.code_cells(notebook))
         for cell in notebook.cells:
             assert '](../' not in cell.source  # pictures travel along
-    texts = [p.read_text() for p in kit.rglob('*.*') if p.suffix != '.zip']
+    texts = [
+        p.read_text('utf-8') for p in kit.rglob('*.*') if p.suffix != '.zip'
+    ]
     assert not any(str(root) in text for text in texts)
 
 
@@ -261,13 +263,13 @@ def course_at_work(root, folder):
 
 
 def students_work(folder):
-    return {name: (folder / name).read_text() for name in STUDENTS}
+    return {name: (folder / name).read_text('utf-8') for name in STUDENTS}
 
 
 def library_of(folder):
     """Return {assignment: its utils.py}."""
     return {
-        path.parent.name: path.read_text()
+        path.parent.name: path.read_text('utf-8')
         for path in folder.glob('source/*/utils.py')
     }
 
@@ -278,12 +280,12 @@ def test_a_course_is_renewed_and_no_work_is_lost(
     monkeypatch.setattr(class_kit, 'COURSE', tmp_path)
     course_at_work(root, tmp_path)
     settings = tmp_path / 'nbgrader_config.py'
-    settings.write_text(f'{class_kit.CONFIG}\n# mine\n')
-    (tmp_path / 'source/fcn/hints.txt').write_text('mine')
+    settings.write_text(f'{class_kit.CONFIG}\n# mine\n', encoding='utf-8')
+    (tmp_path / 'source/fcn/hints.txt').write_text('mine', encoding='utf-8')
     class_kit.main('nbgrader')
     assert students_work(tmp_path) == STUDENTS
-    assert settings.read_text().endswith('# mine\n')
-    new = (root / 'utils.py').read_text()
+    assert settings.read_text('utf-8').endswith('# mine\n')
+    new = (root / 'utils.py').read_text('utf-8')
     assert library_of(tmp_path) == (
         {name: new for name in NAMES} | {'fcn': '# earlier'}
     )
@@ -302,7 +304,7 @@ def test_a_killed_command_loses_no_work_and_the_next_ends_it(root, tmp_path):
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert students_work(course) == STUDENTS
-    new = (root / 'utils.py').read_text()
+    new = (root / 'utils.py').read_text('utf-8')
     # Each assignment is the old or the new one; there are some of both.
     assert set(library_of(course)) == set(NAMES)
     assert set(library_of(course).values()) == {'# earlier', new}
@@ -316,7 +318,7 @@ def test_a_killed_command_loses_no_work_and_the_next_ends_it(root, tmp_path):
 def test_on_a_full_disk_all_is_as_before(root, tmp_path):
     course = tmp_path / 'course'
     course_at_work(root, course)
-    (tmp_path / 'class.zip').write_text('old')
+    (tmp_path / 'class.zip').write_text('old', encoding='utf-8')
     for kind, place in (('zip', tmp_path), ('nbgrader', course)):
         process = make_class(root, tmp_path, kind, FULL)
         printed, complaint = process.communicate()
@@ -324,7 +326,7 @@ def test_on_a_full_disk_all_is_as_before(root, tmp_path):
         (line,) = complaint.splitlines()
         assert line.startswith(f'{os.strerror(errno.EFBIG)}: {place}; ')
         assert line.endswith(f' MB are free in {place}')
-    assert (tmp_path / 'class.zip').read_text() == 'old'
+    assert (tmp_path / 'class.zip').read_text('utf-8') == 'old'
     assert students_work(course) == STUDENTS
     assert library_of(course) == dict.fromkeys(NAMES, '# earlier')
     assert not list(tmp_path.rglob('.unfinished-*'))
@@ -347,7 +349,7 @@ def test_make_clean_leaves_the_course_alone(root, tmp_path):
     subprocess.run(['make', 'clean'], cwd=tmp_path, check=True)
     assert (tmp_path / class_kit.COURSE / 'gradebook.db').exists()
     assert not (tmp_path / class_kit.KIT).exists()
-    ignored = (root / '.gitignore').read_text().splitlines()
+    ignored = (root / '.gitignore').read_text('utf-8').splitlines()
     assert f'/{class_kit.COURSE}/' in ignored
 
 
@@ -499,7 +501,7 @@ def test_a_machine_is_described_in_an_assignment(course):
 def test_the_source_of_the_course_says_why(course, root):
     """The one who marks open answers needs the discussion."""
     path = course / 'source' / GRADED / f'{GRADED}.ipynb'
-    text = json.dumps(json.loads(path.read_text()), ensure_ascii=False)
+    text = json.dumps(json.loads(path.read_text('utf-8')), ensure_ascii=False)
     for exercise in exercises.read(
         root, Path(f'exercises/{GRADED}.md')
     ).exercises:

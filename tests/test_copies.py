@@ -80,8 +80,13 @@ def test_the_work_of_others_stays(folder):
 @pytest.mark.parametrize(
     'name, change',
     [
-        ('page.txt', lambda path: path.write_text('mine')),
-        ('source/one', lambda path: (path / 'notes.txt').write_text('mine')),
+        ('page.txt', lambda path: path.write_text('mine', encoding='utf-8')),
+        (
+            'source/one',
+            lambda path: (path / 'notes.txt').write_text(
+                'mine', encoding='utf-8'
+            ),
+        ),
         ('source/one', lambda path: (path / 'notes.txt').unlink()),
         ('source/one', lambda path: (path / 'deep/mine.txt').touch()),
         ('source/one', lambda path: (path / 'deep/x').symlink_to('/tmp')),
@@ -102,9 +107,9 @@ def test_what_somebody_changed_is_kept_and_said(folder, name, change):
 
 
 def test_what_was_there_before_the_book_is_kept(tmp_path):
-    (tmp_path / 'page.txt').write_text('mine')
+    (tmp_path / 'page.txt').write_text('mine', encoding='utf-8')
     assert copies.give(tmp_path, OLD) == ['page.txt']
-    assert (tmp_path / 'page.txt').read_text() == 'mine'
+    assert (tmp_path / 'page.txt').read_text('utf-8') == 'mine'
 
 
 def test_what_python_and_jupyter_leave_is_no_change(folder):
@@ -129,7 +134,7 @@ def test_what_has_not_changed_is_left_alone(folder):
 def test_an_earlier_versions_record_is_understood(folder):
     """It had one hash for each file."""
     hashes = {'page.txt': hashlib.sha256(OLD['page.txt']).hexdigest()}
-    (folder / copies.RECORD).write_text(json.dumps(hashes))
+    (folder / copies.RECORD).write_text(json.dumps(hashes), encoding='utf-8')
     assert copies.give(folder, {'page.txt': b'new'}) == []
     assert (folder / 'page.txt').read_bytes() == b'new'
 

@@ -243,7 +243,7 @@ def test_a_large_data_set_opens_at_once(tmp_path):
         (tmp_path / 'JPEGImages' / f'{name}.jpg').touch()
         (tmp_path / 'SegmentationClass' / f'{name}.png').touch()
     split = tmp_path / 'ImageSets' / 'Segmentation' / 'train.txt'
-    split.write_text('\n'.join(names))
+    split.write_text('\n'.join(names), encoding='utf-8')
     start = time.perf_counter()
     assert len(segbook.VOCSegDataset(tmp_path, 'train')) == 20_000
     print(f'opened in {time.perf_counter() - start:.2f} s')

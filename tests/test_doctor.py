@@ -273,8 +273,8 @@ def test_no_driver(machine, tmp_path):
 
     card = tmp_path / 'sys/bus/pci/devices/0000:01:00.0'
     card.mkdir(parents=True)
-    (card / 'vendor').write_text('0x10de\n')
-    (card / 'class').write_text('0x030200\n')
+    (card / 'vendor').write_text('0x10de\n', encoding='utf-8')
+    (card / 'class').write_text('0x030200\n', encoding='utf-8')
     assert 'an NVIDIA card is there: install the driver' in ask()[2]
 
     version = tmp_path / 'proc/driver/nvidia/version'
@@ -455,19 +455,24 @@ def test_memory_is_no_more_than_a_container_may_use(tmp_path, monkeypatch):
     own = tmp_path / 'proc' / 'self' / 'cgroup'
     own.parent.mkdir(parents=True)
     (tmp_path / 'proc' / 'meminfo').write_text(
-        'MemTotal:  8388608 kB\nMemFree: 12 kB\nMemAvailable: 6291456 kB\n'
+        'MemTotal:  8388608 kB\nMemFree: 12 kB\nMemAvailable: 6291456 kB\n',
+        encoding='utf-8',
     )
     assert doctor.memory() == (8 * doctor.GIB, 6 * doctor.GIB)
     group = tmp_path / 'sys/fs/cgroup/job/step'
     group.mkdir(parents=True)
-    (group / 'memory.max').write_text('max\n')
-    (group.parent / 'memory.max').write_text(f'{4 * doctor.GIB}\n')
-    own.write_text('0::/job/step\n')
+    (group / 'memory.max').write_text('max\n', encoding='utf-8')
+    (group.parent / 'memory.max').write_text(
+        f'{4 * doctor.GIB}\n', encoding='utf-8'
+    )
+    own.write_text('0::/job/step\n', encoding='utf-8')
     assert doctor.memory() == (4 * doctor.GIB, 4 * doctor.GIB)
     group = tmp_path / 'sys/fs/cgroup/memory'
     group.mkdir()
-    (group / 'memory.limit_in_bytes').write_text(f'{2 * doctor.GIB}\n')
-    own.write_text('4:memory:/not/seen/in/here\n1:cpu:/\n')
+    (group / 'memory.limit_in_bytes').write_text(
+        f'{2 * doctor.GIB}\n', encoding='utf-8'
+    )
+    own.write_text('4:memory:/not/seen/in/here\n1:cpu:/\n', encoding='utf-8')
     assert doctor.memory() == (2 * doctor.GIB, 2 * doctor.GIB)
 
 
@@ -491,10 +496,10 @@ def test_setup_knows_which_python_serves(tmp_path, monkeypatch):
         f'{version} ({sys.executable})',
     )
     # A checkout whose setup.sh finds none.
-    setup = (doctor.ROOT / 'build' / 'setup.sh').read_text()
+    setup = (doctor.ROOT / 'build' / 'setup.sh').read_text('utf-8')
     (tmp_path / 'build').mkdir()
     (tmp_path / 'build' / 'setup.sh').write_text(
-        setup.replace('"$fits"', '"import sys; sys.exit(1)"')
+        setup.replace('"$fits"', '"import sys; sys.exit(1)"'), encoding='utf-8'
     )
     script(tmp_path / 'python3.9', 'echo Python 3.9.18')
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)
@@ -540,7 +545,7 @@ def test_other_platforms(monkeypatch, system, processor, advice):
     ['build/doctor', 'build/ending', 'build/environment', 'parts/whole'],
 )
 def test_python_3_9_understands_it(root, name):
-    text = (root / f'{name}.py').read_text()
+    text = (root / f'{name}.py').read_text('utf-8')
     ast.parse(text, feature_version=(3, 9))
 
 

@@ -21,7 +21,7 @@ COMMANDS = [
     path.relative_to(ROOT).as_posix()
     for pattern in ('build/*.py', 'tools/*.py', 'benchmarks/bench.py')
     for path in sorted(ROOT.glob(pattern))
-    if re.search('^if __name__', path.read_text(), re.M)
+    if re.search('^if __name__', path.read_text('utf-8'), re.M)
     # Their text names the data that they make, and utils starts them.
     and path.name not in ('scenes.py', 'backbone.py')
 ]
@@ -70,7 +70,7 @@ def slow(tmp_path_factory):
     folder = tmp_path_factory.mktemp('slow')
     for name in SLOW.split():
         text = "import time\nprint('ready', flush=True)\ntime.sleep(60)\n"
-        (folder / f'{name}.py').write_text(text)
+        (folder / f'{name}.py').write_text(text, encoding='utf-8')
     return folder
 
 
@@ -162,7 +162,7 @@ if sys.argv[0].endswith('environment.py'):
 def test_ctrl_c_waits_until_python_has_started(tmp_path):
     """From setup.sh, which finds a Python, and from environment.py on."""
     shutil.copytree(ROOT / 'build', tmp_path / 'build')
-    (tmp_path / 'sitecustomize.py').write_text(SLOW_START)
+    (tmp_path / 'sitecustomize.py').write_text(SLOW_START, encoding='utf-8')
     file = tmp_path / 'build' / 'environment.py'
     become = f'ending.become(sys.executable, {str(file)!r})'
     for command in (
@@ -184,7 +184,9 @@ def test_ctrl_c_waits_until_python_has_started(tmp_path):
         assert interrupt(process, signal.SIGINT) == ('', 'interrupted\n')
         assert process.returncode == -signal.SIGINT
     # What knows nothing of this would wait for ever.
-    file.write_text('import signal; print(signal.pthread_sigmask(0, []))')
+    file.write_text(
+        'import signal; print(signal.pthread_sigmask(0, []))', encoding='utf-8'
+    )
     assert run(become).stdout == 'set()\n'
 
 
@@ -214,11 +216,11 @@ def test_a_program_that_does_not_stop_is_ended(tmp_path):
     command = ['sh', '-c', f'trap "" INT; echo $$ > {path}; sleep 60; exit']
     program = f'ending.PATIENCE = 0.2\nending.run({command!r})'
     process = start('-c', START + program)
-    wait_for(lambda: path.exists() and path.read_text().endswith('\n'))
+    wait_for(lambda: path.exists() and path.read_text('utf-8').endswith('\n'))
     os.killpg(process.pid, signal.SIGINT)
     assert process.communicate(timeout=60) == ('', 'interrupted\n')
     with pytest.raises(ProcessLookupError):
-        os.kill(int(path.read_text()), 0)
+        os.kill(int(path.read_text('utf-8')), 0)
 
 
 def test_a_program_that_has_only_just_begun_is_ended():

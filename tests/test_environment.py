@@ -28,8 +28,10 @@ def checkout(tmp_path, root, monkeypatch):
         shutil.copy(root / name, target)
     (folder / 'requirements').mkdir()
     for name in NAMES:
-        (folder / 'requirements' / f'{name}.txt').write_text('# nothing\n')
-    (folder / 'utils.py').write_text('')
+        (folder / 'requirements' / f'{name}.txt').write_text(
+            '# nothing\n', encoding='utf-8'
+        )
+    (folder / 'utils.py').write_text('', encoding='utf-8')
     monkeypatch.setenv('PYTHON', sys.executable)
     return folder
 
@@ -66,7 +68,9 @@ def test_an_environment_is_made_once(checkout):
 
     # An installation that fails leaves no stamp.
     bad = checkout / 'requirements' / 'cpu.txt'
-    bad.write_text('no-such-package==1 --hash=sha256:' + '0' * 64 + '\n')
+    bad.write_text(
+        'no-such-package==1 --hash=sha256:' + '0' * 64 + '\n', encoding='utf-8'
+    )
     nowhere = {'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': ''}
     failed = setup(checkout, 'cpu', *WHERE, **nowhere)
     assert failed.returncode
@@ -75,7 +79,9 @@ def test_an_environment_is_made_once(checkout):
 
 def test_what_is_missing_is_said_in_one_line(checkout):
     reason = 'libgomp.so.1: cannot open shared object file'
-    (checkout / 'utils.py').write_text(f'raise OSError({reason!r})\n')
+    (checkout / 'utils.py').write_text(
+        f'raise OSError({reason!r})\n', encoding='utf-8'
+    )
     done = setup(checkout, 'cpu', *WHERE)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
@@ -86,9 +92,9 @@ def test_what_is_missing_is_said_in_one_line(checkout):
 
 def test_without_a_fitting_python_one_line_says_so(checkout, tmp_path):
     """Every Python that could be found is one that does not fit."""
-    text = (checkout / 'build' / 'setup.sh').read_text()
+    text = (checkout / 'build' / 'setup.sh').read_text('utf-8')
     text = text.replace('"$fits"', '"import sys; sys.exit(1)"')
-    (checkout / 'build' / 'setup.sh').write_text(text)
+    (checkout / 'build' / 'setup.sh').write_text(text, encoding='utf-8')
     done = setup(checkout, 'cpu')
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
@@ -103,7 +109,9 @@ def test_a_python_that_does_not_fit_is_passed_over(checkout, tmp_path):
 
 
 def test_python_may_die_without_a_word(checkout):
-    (checkout / 'utils.py').write_text('import os; os._exit(9)\n')
+    (checkout / 'utils.py').write_text(
+        'import os; os._exit(9)\n', encoding='utf-8'
+    )
     done = setup(checkout, 'cpu', *WHERE)
     said = 'MXNet does not start: Python ended with status 9'
     assert done.stderr.splitlines() == [said]
@@ -195,7 +203,7 @@ def test_an_interrupted_installation_ends_in_one_line(checkout, interruptible):
     """While pip waits for an index that does not answer."""
     hashes = '--hash=sha256:' + '0' * 64
     pins = checkout / 'requirements' / 'cpu.txt'
-    pins.write_text(f'nothing==1 {hashes}\n')
+    pins.write_text(f'nothing==1 {hashes}\n', encoding='utf-8')
     with socket.create_server(('127.0.0.1', 0)) as index:
         address = f'http://127.0.0.1:{index.getsockname()[1]}/'
         process = subprocess.Popen(
@@ -240,12 +248,13 @@ def test_a_full_disk_is_told_with_what_is_free(tmp_path, capsys):
     ],
 )
 def test_ci_fails_if_a_test_is_skipped(root, tmp_path, reason, passes):
-    (tmp_path / 'pytest.ini').write_text('[pytest]\n')
+    (tmp_path / 'pytest.ini').write_text('[pytest]\n', encoding='utf-8')
     for name in ('conftest.py', 'support.py'):
         shutil.copy(root / 'tests' / name, tmp_path)
     (tmp_path / 'test_it.py').write_text(
         f'import pytest\n@pytest.mark.skip(reason={reason!r})\n'
-        'def test_it(): pass\ndef test_that(): pass\n'
+        'def test_it(): pass\ndef test_that(): pass\n',
+        encoding='utf-8',
     )
     modules = os.pathsep.join([str(root), str(root / 'build')])
     done = subprocess.run(

@@ -132,9 +132,9 @@ def tiny(tmp_path):
 
 
 def change(folder, name, old, new):
-    text = (folder / name).read_text()
+    text = (folder / name).read_text('utf-8')
     assert old in text
-    (folder / name).write_text(text.replace(old, new, 1))
+    (folder / name).write_text(text.replace(old, new, 1), encoding='utf-8')
 
 
 def outdated(folder):
@@ -271,15 +271,15 @@ UNSAID = 'def double(answer):\n    return None'
 def test_the_lab_has_the_student_notebook(tiny):
     assert lab.copy_notebooks(tiny) == []
     copy = tiny / 'notebooks' / 'exercises-one.ipynb'
-    text = copy.read_text()
+    text = copy.read_text('utf-8')
     assert '[Chapter 1](one.ipynb)' in text
     assert '2 * four' not in text
-    chapter = (tiny / 'notebooks' / 'one.ipynb').read_text()
+    chapter = (tiny / 'notebooks' / 'one.ipynb').read_text('utf-8')
     assert 'See [Exercises: One](exercises-one.ipynb)' in chapter
-    copy.write_text(text + ' ')
+    copy.write_text(text + ' ', encoding='utf-8')
     change(tiny, PAGE, 'A hint', 'A better hint')
     assert lab.copy_notebooks(tiny) == [copy]
-    assert copy.read_text() == text + ' '
+    assert copy.read_text('utf-8') == text + ' '
 
 
 # ------------------------------------------------------- The book's own ones
@@ -299,10 +299,12 @@ def test_each_chapter_has_its_exercises(root, page):
 def test_every_chapter_has_exercises_or_links_to_them(root):
     pages = {page.stem: page for page in PAGES}
     for chapter in book.chapters(root):
-        text = (root / chapter).read_text()
+        text = (root / chapter).read_text('utf-8')
         _, _, own = text.partition('\n## Exercises\n')
         if page := pages.pop(chapter.stem, None):
-            label = re.search(r':label:`(ex_\w+)`', (root / page).read_text())
+            label = re.search(
+                r':label:`(ex_\w+)`', (root / page).read_text('utf-8')
+            )
             assert f':numref:`{label[1]}`' in own
         else:  # questions, which no program can check
             assert len(re.findall(r'^\d\. ', own, re.M)) >= 3, chapter

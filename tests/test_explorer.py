@@ -983,5 +983,7 @@ def test_frame_time_is_reported(open_page, record_property):
     }
     record_property('frames', report)
     SHOTS.mkdir(parents=True, exist_ok=True)
-    (SHOTS / 'frames.json').write_text(json.dumps(report, indent=1) + '\n')
+    (SHOTS / 'frames.json').write_text(
+        json.dumps(report, indent=1) + '\n', encoding='utf-8'
+    )
     print(report)

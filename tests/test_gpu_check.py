@@ -35,7 +35,7 @@ def compile_library(path, code, *needs):
     """Make a shared library that needs others."""
     path.parent.mkdir(parents=True, exist_ok=True)
     source = path.with_suffix('.c')
-    source.write_text(code)
+    source.write_text(code, encoding='utf-8')
     options = ['-shared', '-fPIC', f'-Wl,-soname,{path.name}']
     command = ['cc', *options, '-o', path, source, *needs]
     subprocess.run(command, check=True)
@@ -109,7 +109,7 @@ def test_a_whole_environment(box, capsys, monkeypatch):
         f'  {GOOD["warnings"][0]}',
     ]
     # The stand-in was there for that program alone.
-    looked = (box / 'bin' / 'python.looked').read_text().strip()
+    looked = (box / 'bin' / 'python.looked').read_text('utf-8').strip()
     assert 'gpu-check-' in looked and not Path(looked).exists()
     assert 'LD_LIBRARY_PATH' not in os.environ
 
@@ -328,4 +328,4 @@ def test_the_chapter_runs_up_to_its_training(monkeypatch, capsys):
     with pytest.raises(gpu_check.Broken, match='no cell of fcn.md'):
         gpu_check.first_epoch('# Nothing\n')
     # The chapter's own text has that cell.
-    assert gpu_check.CHAPTER.read_text().count("'EPOCHS'") == 1
+    assert gpu_check.CHAPTER.read_text('utf-8').count("'EPOCHS'") == 1

@@ -494,7 +494,7 @@ def test_nothing_unpickles_or_lets_mxnet_read(root):
     for folder in ('parts', 'tools', 'build', 'checks', 'chapters'):
         files += [*root.glob(f'{folder}/*.py'), *root.glob(f'{folder}/*.md')]
     assert len(files) > 60
-    code = {file: file.read_text() for file in files}
+    code = {file: file.read_text('utf-8') for file in files}
     found = {file.name for file in files if re.search(words, code[file])}
     assert found == set()
     readers = {f.name for f in files if '.load_parameters(' in code[f]}
@@ -927,7 +927,7 @@ def outcome(use, path):
 
 def limit_memory(most):
     """Let this process take so many bytes more than it has."""
-    pages = int(Path('/proc/self/statm').read_text().split()[0])
+    pages = int(Path('/proc/self/statm').read_text('utf-8').split()[0])
     limit = pages * resource.getpagesize() + most
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 

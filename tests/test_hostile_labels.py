@@ -34,7 +34,9 @@ def own(tmp_path):
     for name in 'abc':
         photo = rng.integers(0, 256, (HEIGHT, WIDTH, 3), 'uint8')
         Image.fromarray(photo).save(folder / f'{name}.png')
-        (folder / f'{name}.json').write_text(labelme_text(SHIP, FISH))
+        (folder / f'{name}.json').write_text(
+            labelme_text(SHIP, FISH), encoding='utf-8'
+        )
     return folder
 
 
@@ -80,26 +82,32 @@ def with_field(key, value, of_shape):
 @pytest.mark.parametrize('key', ['label', 'points', 'shape_type'])
 @pytest.mark.parametrize('value', ODD, ids=lambda value: repr(value)[:20])
 def test_no_field_of_a_shape_is_of_another_type(own, key, value):
-    (own / 'b.json').write_text(with_field(key, value, True))
+    (own / 'b.json').write_text(with_field(key, value, True), encoding='utf-8')
     one_error(own, 'b.json', 'shape 1')
 
 
 @pytest.mark.parametrize('key', ['imageHeight', 'imageWidth'])
 @pytest.mark.parametrize('value', ODD, ids=lambda value: repr(value)[:20])
 def test_a_size_is_a_number_above_zero(own, key, value):
-    (own / 'b.json').write_text(with_field(key, value, False))
+    (own / 'b.json').write_text(
+        with_field(key, value, False), encoding='utf-8'
+    )
     one_error(own, 'b.json')
 
 
 def test_a_size_may_be_a_float_or_missing(own):
     for more in {'imageHeight': 60.0}, {'imageHeight': None}:
-        (own / 'b.json').write_text(labelme_text(SHIP, FISH, **more))
+        (own / 'b.json').write_text(
+            labelme_text(SHIP, FISH, **more), encoding='utf-8'
+        )
         assert check(own)[1] == []
 
 
 @pytest.mark.parametrize('value', ODD, ids=lambda value: repr(value)[:20])
 def test_a_group_is_a_number_or_a_text(own, value):
-    (own / 'b.json').write_text(with_field('group_id', value, True))
+    (own / 'b.json').write_text(
+        with_field('group_id', value, True), encoding='utf-8'
+    )
     if isinstance(value, list | dict) or str(value)[0:1] == '[':
         one_error(own, 'b.json', 'shape 1 (ship)', 'group_id')
     else:
@@ -112,13 +120,17 @@ def test_a_group_is_a_number_or_a_text(own, value):
 )
 def test_fields_that_are_not_used_may_hold_anything(own, key, value):
     of_shape = key in ('flags', 'mask', 'locked', 'description')
-    (own / 'b.json').write_text(with_field(key, value, of_shape))
+    (own / 'b.json').write_text(
+        with_field(key, value, of_shape), encoding='utf-8'
+    )
     assert check(own)[1] == []
 
 
 @pytest.mark.parametrize('value', [*ODD, None], ids=lambda v: repr(v)[:20])
 def test_the_name_of_the_photo_is_a_text_or_not_said(own, value):
-    (own / 'b.json').write_text(with_field('imagePath', value, False))
+    (own / 'b.json').write_text(
+        with_field('imagePath', value, False), encoding='utf-8'
+    )
     classes, findings = check(own)
     assert {*'abc'} == classes.keys()
     says = isinstance(value, str) and not isinstance(value, Raw) and value
@@ -132,7 +144,9 @@ def test_a_coordinate_is_a_number_near_the_photo(own, value):
     points = '[[HERE, 1], [40, 12], [30, 40]]'
     stored = value if isinstance(value, Raw) else json.dumps(value)
     points = Raw(points.replace('HERE', stored))
-    (own / 'b.json').write_text(with_field('points', points, True))
+    (own / 'b.json').write_text(
+        with_field('points', points, True), encoding='utf-8'
+    )
     one_error(own, 'b.json', 'shape 1 (ship)', 'cannot be drawn')
 
 
@@ -142,26 +156,28 @@ def test_a_coordinate_is_a_number_near_the_photo(own, value):
 )
 def test_points_are_pairs(own, points):
     shape = {**SHIP, 'points': points}
-    (own / 'b.json').write_text(labelme_text(shape, FISH))
+    (own / 'b.json').write_text(labelme_text(shape, FISH), encoding='utf-8')
     one_error(own, 'b.json', 'shape 1 (ship)', 'pairs of numbers')
 
 
 def test_a_visibility_beside_a_point_is_no_point(own):
     points = [[x, y, 2] for x, y in SHIP['points'] * 2]
-    (own / 'b.json').write_text(labelme_text({**SHIP, 'points': points}))
+    (own / 'b.json').write_text(
+        labelme_text({**SHIP, 'points': points}), encoding='utf-8'
+    )
     one_error(own, 'b.json', 'shape 1 (ship)', 'pairs of numbers')
 
 
 def test_a_rectangle_of_three_corners_is_none(own):
     shape = {**SHIP, 'shape_type': 'rectangle'}
-    (own / 'b.json').write_text(labelme_text(shape))
+    (own / 'b.json').write_text(labelme_text(shape), encoding='utf-8')
     one_error(own, 'b.json', 'shape 1 (ship)', 'a rectangle of 3 points')
 
 
 @pytest.mark.parametrize('kind', ['points', 'rotation', 'cuboid', 'Polygon'])
 def test_what_labelme_does_not_fill_is_named(own, kind):
     shape = {**SHIP, 'shape_type': kind}
-    (own / 'b.json').write_text(labelme_text(shape))
+    (own / 'b.json').write_text(labelme_text(shape), encoding='utf-8')
     one_error(
         own, 'b.json', f"its shape_type is '{kind}'", 'known are polygon'
     )
@@ -169,13 +185,13 @@ def test_what_labelme_does_not_fill_is_named(own, kind):
 
 def test_a_long_list_of_wrong_names_is_cut(own):
     shapes = [{**SHIP, 'label': f'whale {"o" * 10_000}'}] * 5000
-    (own / 'b.json').write_text(labelme_text(*shapes))
+    (own / 'b.json').write_text(labelme_text(*shapes), encoding='utf-8')
     one_error(own, 'b.json', '«whale ooo', '…» of shape 10, and more')
 
 
 def test_names_are_shown_so_that_they_cannot_move_a_terminal(own):
     shape = {**SHIP, 'label': '\x1b[2J\u202efish\r\n'}
-    (own / 'b.json').write_text(labelme_text(shape))
+    (own / 'b.json').write_text(labelme_text(shape), encoding='utf-8')
     one_error(own, 'b.json', r'«\x1b[2J\u202efish\r\n» of shape 1')
 
 
@@ -204,7 +220,7 @@ EPS = base64.b64encode(b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n')
 def test_a_mask_is_a_picture_as_text(own, mask):
     stored = mask if isinstance(mask, Raw) else json.dumps(mask)
     text = labelme_text(SHIP, mask_shape('HERE')).replace('"HERE"', stored)
-    (own / 'b.json').write_text(text)
+    (own / 'b.json').write_text(text, encoding='utf-8')
     one_error(own, 'b.json', 'shape 2 (fish)', 'cannot be drawn')
 
 
@@ -212,21 +228,21 @@ def test_a_mask_has_no_colours(own):
     file = io.BytesIO()
     Image.new('RGB', (10, 10), 'white').save(file, 'PNG')
     mask = mask_shape(base64.b64encode(file.getvalue()).decode())
-    (own / 'b.json').write_text(labelme_text(SHIP, mask))
+    (own / 'b.json').write_text(labelme_text(SHIP, mask), encoding='utf-8')
     one_error(own, 'b.json', 'shape 2 (fish)', 'a picture in colours')
 
 
 def test_masks_are_no_bombs(own, monkeypatch):
     bomb = mask_shape(picture_text(size=(20_000, 20_000)))
-    (own / 'b.json').write_text(labelme_text(SHIP, bomb))
+    (own / 'b.json').write_text(labelme_text(SHIP, bomb), encoding='utf-8')
     one_error(own, 'b.json', 'shape 2 (fish)', '400000000 pixels')
     monkeypatch.setattr(labelme, 'MOST_PIXELS', 250)
     (own / 'b.json').write_text(
-        labelme_text(*[mask_shape(picture_text())] * 2)
+        labelme_text(*[mask_shape(picture_text())] * 2), encoding='utf-8'
     )
     assert not any(finding.stops for finding in check(own)[1])
     (own / 'b.json').write_text(
-        labelme_text(*[mask_shape(picture_text())] * 3)
+        labelme_text(*[mask_shape(picture_text())] * 3), encoding='utf-8'
     )
     one_error(own, 'b.json', 'shape 3 (fish)', 'too many')
 
@@ -236,7 +252,7 @@ def test_masks_are_no_bombs(own, monkeypatch):
 
 def drawn(tmp_path, kind, *points):
     shape = {'label': 'ship', 'points': points, 'shape_type': kind}
-    (tmp_path / 'x.json').write_text(labelme_text(shape))
+    (tmp_path / 'x.json').write_text(labelme_text(shape), encoding='utf-8')
     shapes, _ = utils.read_labelme(tmp_path / 'x.json', TABLE)
     return utils.shape_mask(shapes[0], HEIGHT, WIDTH)
 
@@ -277,7 +293,7 @@ def test_a_shape_that_reaches_far_out_is_right_inside(tmp_path):
 )
 def test_a_shape_that_reaches_farther_is_an_error_at_once(own, kind, points):
     shape = {'label': 'ship', 'points': points, 'shape_type': kind}
-    (own / 'b.json').write_text(labelme_text(shape, FISH))
+    (own / 'b.json').write_text(labelme_text(shape, FISH), encoding='utf-8')
     one_error(own, 'b.json', 'shape 1 (ship)', 'more than 100000 pixels away')
 
 
@@ -325,10 +341,12 @@ def test_a_huge_file_is_not_read(own, monkeypatch):
         file.truncate(10**11)  # takes no room on the disk
     one_error(own, 'b.json', 'more than 64 MiB', 'Save With Image Data')
     (own / 'b.json').unlink()
-    (own / 'b.json').write_text(labelme_text(*[SHIP] * 10_001))
+    (own / 'b.json').write_text(
+        labelme_text(*[SHIP] * 10_001), encoding='utf-8'
+    )
     one_error(own, 'b.json', '10001 shapes')
     shape = {**SHIP, 'points': SHIP['points'] * 20_000}
-    (own / 'b.json').write_text(labelme_text(shape, shape))
+    (own / 'b.json').write_text(labelme_text(shape, shape), encoding='utf-8')
     one_error(own, 'b.json', 'shape 2 (ship)', 'too many points')
 
 

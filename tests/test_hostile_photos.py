@@ -112,7 +112,7 @@ def test_one_place_opens_pictures(root):
     for folder in 'chapters', 'exercises':
         paths += (root / folder).glob('*.md')
     opens = re.compile(r'\bImage\.open\(')
-    found = {p.name: len(opens.findall(p.read_text())) for p in paths}
+    found = {p.name: len(opens.findall(p.read_text('utf-8'))) for p in paths}
     assert {name: n for name, n in found.items() if n} == {'images.py': 1}
 
 

@@ -32,7 +32,7 @@ def test_missing_split(voc):
 
 def test_empty_split(voc):
     path = voc / 'ImageSets' / 'Segmentation' / 'val.txt'
-    path.write_text('\n')
+    path.write_text('\n', encoding='utf-8')
     fails(voc, ValueError, path, 'empty')
 
 

@@ -66,7 +66,7 @@ def test_a_copy_runs_the_code_of_its_chapter(root, page):
 
 
 def test_copies_ask_for_the_books_kernel(tiny):
-    copy = json.loads((tiny / 'notebooks' / 'one.ipynb').read_text())
+    copy = json.loads((tiny / 'notebooks' / 'one.ipynb').read_text('utf-8'))
     assert copy['metadata']['kernelspec']['name'] == lab.KERNEL
     assert kernels_of(tiny / '.venv').get_kernel_spec(lab.KERNEL)
 

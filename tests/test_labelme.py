@@ -32,7 +32,7 @@ FISH = shape('fish', box(50, 30, 70, 50), 'rectangle')
 def write_json(path, *shapes, size=(HEIGHT, WIDTH), **more):
     height, width = size
     content = {'shapes': shapes, 'imageHeight': height, 'imageWidth': width}
-    path.write_text(json.dumps(content | more))
+    path.write_text(json.dumps(content | more), encoding='utf-8')
     return path
 
 

@@ -78,7 +78,7 @@ onp.savez(f'{target}-{part}.npz', history['loss'], *values)
 def run(tmp_path, *options, name='out', checkpoint='', **environment):
     """Run the program above: (what was printed, errors, exit code)."""
     path = tmp_path / 'program.py'
-    path.write_text(PROGRAM)
+    path.write_text(PROGRAM, encoding='utf-8')
     launcher = LAUNCH + [*options, '--'] if options else []
     kvstore = 'dist_sync' if options else 'device'
     command = [sys.executable, str(path), kvstore, str(tmp_path / name)]
@@ -110,7 +110,12 @@ def running(tmp_path):
     found = 0
     for place in Path('/proc').glob('[0-9]*'):
         try:
-            state = (place / 'stat').read_text().rpartition(')')[2].split()[0]
+            state = (
+                (place / 'stat')
+                .read_text('utf-8')
+                .rpartition(')')[2]
+                .split()[0]
+            )
             texts = [(place / n).read_bytes() for n in ('cmdline', 'environ')]
         except (OSError, ProcessLookupError):
             continue  # not ours, or it has just ended
@@ -199,7 +204,7 @@ def test_whoever_ends_the_launcher_ends_all(tmp_path, number):
 def test_the_printed_lines_start_the_same_run(tmp_path, alone):
     """Typed into shells, as a person would on several machines."""
     path = tmp_path / 'program.py'
-    path.write_text(PROGRAM)
+    path.write_text(PROGRAM, encoding='utf-8')
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])

@@ -97,7 +97,7 @@ def test_no_value_is_anything_but_data(checkout, target, name):
 
 def test_recipes_read_variables_as_the_shell_does(root):
     """In double quotes; make itself reads none but RUN, which is no value."""
-    text = (root / 'Makefile').read_text()
+    text = (root / 'Makefile').read_text('utf-8')
     recipes = re.findall(r'^\t.*', text.partition('\nhtml:')[2], re.M)
     assert len(recipes) > 10
     for recipe in recipes:
@@ -113,7 +113,7 @@ PROBE = 'import json, sys; print(json.dumps([sys.argv[1:], sys.path[0]]))'
 @pytest.fixture
 def probe(tmp_path):
     """A program, and a module, that print what they are called with."""
-    (tmp_path / 'probe.py').write_text(PROBE)
+    (tmp_path / 'probe.py').write_text(PROBE, encoding='utf-8')
     (tmp_path / 'x.jpg').touch()  # for patterns
     return tmp_path / 'probe.py'
 

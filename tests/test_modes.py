@@ -55,7 +55,9 @@ def test_a_set_of_ones_own_may_be_read(tmp_path, mask):
     ship = {'label': 'ship', 'points': [[1, 1], [30, 2], [9, 9]]}
     for name in 'abc':
         Image.fromarray(PHOTO).save(own / f'{name}.jpg')
-        (own / f'{name}.json').write_text(json.dumps({'shapes': [ship]}))
+        (own / f'{name}.json').write_text(
+            json.dumps({'shapes': [ship]}), encoding='utf-8'
+        )
     target = tmp_path / 'set'
     for _ in range(2):  # the second replaces the first
         utils.make_set(

@@ -294,7 +294,7 @@ def test_on_paper_the_text_alone(notes, situation):
 
 def test_links_lead_somewhere(site):
     soups = {
-        name: BeautifulSoup((site / name).read_text(), 'html.parser')
+        name: BeautifulSoup((site / name).read_text('utf-8'), 'html.parser')
         for name in pages_of(site)
     }
     broken = []
@@ -323,7 +323,7 @@ def test_markup_is_whole(site):
     """Tags close once; no mark of d2lbook's is left; no path of a machine."""
     found = []
     for name in pages_of(site):
-        text = (site / name).read_text()
+        text = (site / name).read_text('utf-8')
         text = re.sub(r'<script.*?</script>', '', text, flags=re.S)
         for tag in ('div', 'section', 'figure', 'ul', 'table', 'article'):
             opened = len(re.findall(rf'<{tag}[\s>]', text))
@@ -352,7 +352,7 @@ def test_size_of_the_site(site):
 
 def test_size_of_each_page(site):
     for name in pages_of(site):
-        soup = BeautifulSoup((site / name).read_text(), 'html.parser')
+        soup = BeautifulSoup((site / name).read_text('utf-8'), 'html.parser')
         folder = (site / name).parent
         images = {i['src'].split('?')[0] for i in soup.select('article img')}
         images = {src for src in images if not src.startswith('data:')}
@@ -365,7 +365,7 @@ def test_size_of_each_page(site):
 @pytest.fixture(scope='module')
 def data(small):
     return BeautifulSoup(
-        (small / 'chapters/data.html').read_text(), 'html.parser'
+        (small / 'chapters/data.html').read_text('utf-8'), 'html.parser'
     ).article
 
 
@@ -431,7 +431,7 @@ def test_numbers_and_references(data, small):
     for shown in ('Chapter\xa02', '(2.1)', 'Fig.\xa01.1', 'Table\xa01.1'):
         assert shown in prose
     assert data.h2.get_text().startswith('1.1. A Section')
-    formulas = (small / 'chapters/transposed-conv.html').read_text()
+    formulas = (small / 'chapters/transposed-conv.html').read_text('utf-8')
     assert re.findall(r'class="eqno">\(([\d.]+)\)', formulas) == ['2.1', '2.2']
 
 
@@ -444,7 +444,7 @@ def test_columns_of_numbers_are_set_right(data):
 
 def test_bibliography_lists_what_is_cited(small):
     page = BeautifulSoup(
-        (small / 'references.html').read_text(), 'html.parser'
+        (small / 'references.html').read_text('utf-8'), 'html.parser'
     )
     entries = [li.get_text() for li in page.select('ul.bibliography li')]
     starts = ['Dumoulin', 'Everingham', 'He,', 'Long']
@@ -456,7 +456,7 @@ def test_bibliography_lists_what_is_cited(small):
 def test_notebook_of_the_chapter(chapter):
     with chapter.page.expect_download() as download:
         chapter.page.click('.btn-notebook-button')
-    cells = json.loads(Path(download.value.path()).read_text())['cells']
+    cells = json.loads(Path(download.value.path()).read_text('utf-8'))['cells']
     text = ''.join(cells[0]['source'] + cells[2]['source'])
     assert text.startswith('# A Chapter of Data')
     assert not re.search(':(?:numref|eqref|label|cite):', text)
@@ -595,7 +595,7 @@ def test_every_solution_of_the_book_is_right(site):
     pages = sorted(site.glob('exercises/*.html'))
     assert len(pages) == 4
     for page in pages:
-        soup = BeautifulSoup(page.read_text(), 'html.parser')
+        soup = BeautifulSoup(page.read_text('utf-8'), 'html.parser')
         exercises = soup.select('article section section')
         folds = soup.select('article details.solution')
         assert len(folds) == len(exercises) > 1
@@ -605,7 +605,7 @@ def test_every_solution_of_the_book_is_right(site):
 
 
 def test_a_page_of_exercises_shows_no_mark(small):
-    page = (small / 'exercises/data.html').read_text()
+    page = (small / 'exercises/data.html').read_text('utf-8')
     article = BeautifulSoup(page, 'html.parser').article
     assert '#@' not in article.get_text()
     assert 'controls()' not in article.get_text()
@@ -622,7 +622,7 @@ def test_the_notebook_of_exercises_has_no_solution(task):
     assert download.value.suggested_filename == (
         'exercises-transposed-conv.ipynb'
     )
-    text = Path(download.value.path()).read_text()
+    text = Path(download.value.path()).read_text('utf-8')
     assert 'size = ...' in text and 'controls()' in text
     assert '4 * (10' not in text and 'pomegranate' not in text
 

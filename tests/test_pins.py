@@ -20,7 +20,7 @@ HERE = BOXES.get(Path(sys.prefix).name, 'cpu')  # whose packages these are
 
 
 def read(root, name):
-    return (root / 'requirements' / name).read_text()
+    return (root / 'requirements' / name).read_text('utf-8')
 
 
 def pins(root, name):
@@ -84,7 +84,7 @@ def test_the_design_of_the_gpu_environment(root):
 
 
 def test_conda_environment_installs_the_gpu_pins(root):
-    conda = (root / 'environment.yml').read_text()
+    conda = (root / 'environment.yml').read_text('utf-8')
     _, _, listed = conda.partition('dependencies:\n')
     assert [line.strip() for line in listed.splitlines()] == [
         '- python=3.11',

@@ -134,16 +134,16 @@ def test_the_papers_nets_get_what_they_were_trained_on():
 
 def test_saving_leaves_the_old_file_if_it_fails(net, tmp_path):
     path = tmp_path / 'net'
-    path.write_text('old')
+    path.write_text('old', encoding='utf-8')
 
     class Broken:
         def save_parameters(self, file):
-            Path(file).write_text('half of it')
+            Path(file).write_text('half of it', encoding='utf-8')
             raise OSError('the disk is full')
 
     with pytest.raises(OSError, match='disk is full'):
         utils.save_net(path, Broken(), TABLE)
-    assert path.read_text() == 'old'
+    assert path.read_text('utf-8') == 'old'
     assert os.listdir(tmp_path) == ['net']
 
 
@@ -164,7 +164,7 @@ def test_what_is_no_checkpoint_is_named(net, checkpoint, tmp_path):
     path = tmp_path / 'bad'
     with pytest.raises(FileNotFoundError, match='no checkpoint .*bad'):
         predict.load_net(path)
-    path.write_text('# Notes')
+    path.write_text('# Notes', encoding='utf-8')
     refused(path, 'is no checkpoint')
     path.write_bytes(b'')
     refused(path, 'is no checkpoint')
@@ -327,7 +327,9 @@ def test_any_name_of_a_photo_and_a_net_will_do(
     os.rename(photo, name)
     assert predict.main(command) == f'there is no checkpoint {shown}.net'
     os.rename(checkpoint, f'{name}.net')
-    with open(os.devnull, 'w', errors='backslashreplace') as nowhere:
+    with open(
+        os.devnull, 'w', errors='backslashreplace', encoding='utf-8'
+    ) as nowhere:
         monkeypatch.setattr(sys, 'stdout', nowhere)
         assert predict.main(command) is None
     assert set(os.listdir()) == {name, f'{name}.net'}

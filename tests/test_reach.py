@@ -44,13 +44,13 @@ def concerned(copy, cells):
 
     def pages(name, old, new):
         path = copy / name
-        text = path.read_text()
+        text = path.read_text('utf-8')
         assert text.count(old) == 1, old
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding='utf-8')
         try:
             after = reached(copy, cells)
         finally:
-            path.write_text(text)
+            path.write_text(text, encoding='utf-8')
         return {page for page in cells if before[page] != after[page]}
 
     return pages
@@ -187,6 +187,6 @@ ONE = FIRST | {'parts.one.second'}
 def test_every_way_to_import_is_followed(tmp_path, code, expected):
     for name, text in MODULES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, encoding='utf-8')
     found = reach.Book(tmp_path).reached_by([code])
     assert set(found) - {'parts.'} == expected

@@ -53,7 +53,9 @@ def voc(tmp_path, monkeypatch):
         image = Image.fromarray(label, mode='P')
         image.putpalette(segbook.voc_colormap().tobytes())
         image.save(root / f'SegmentationClass/{i}.png')
-    (root / 'ImageSets/Segmentation/val.txt').write_text('0\n1\n2\n')
+    (root / 'ImageSets/Segmentation/val.txt').write_text(
+        '0\n1\n2\n', encoding='utf-8'
+    )
     monkeypatch.setenv('VOC_ROOT', str(root))
     return root
 
@@ -141,7 +143,7 @@ def test_what_is_there_is_measured_and_the_rest_is_named(place, voc, capsys):
 def test_the_papers_set_is_taken_if_its_list_is_there(place, voc, capsys):
     save_weights(place / 'fcn8s-at-once.params')
     split = voc / 'ImageSets/Segmentation/seg11valid.txt'
-    split.write_text('2\n0\n')
+    split.write_text('2\n0\n', encoding='utf-8')
     assert reproduce.main() == 0
     out = capsys.readouterr().out
     assert "2 photos: seg11valid, but not the paper's: that has 736" in out

@@ -22,7 +22,9 @@ def code(root):
     for folder in root.glob('[a-z]*/'):
         if folder.name not in ('data', 'notebooks', 'tests'):
             paths += folder.rglob('*.py')
-    found = {str(path.relative_to(root)): path.read_text() for path in paths}
+    found = {
+        str(path.relative_to(root)): path.read_text('utf-8') for path in paths
+    }
     for page in book.pages(root):
         cells = book.code_cells(book.read_page(root / page))
         found[str(page)] = '\n'.join(cell.source for cell in cells)
@@ -217,7 +219,7 @@ def test_a_room_keeps_its_own_names(code):
 
 def test_utils_hands_on_what_is_used_of_it(code, root):
     pages = [root / page for page in ('README.md', *book.pages(root))]
-    texts = [*code.values(), *(page.read_text() for page in pages)]
+    texts = [*code.values(), *(page.read_text('utf-8') for page in pages)]
     assert unknown(code.values(), texts, code['utils.py']) == []
     bad = 'import utils as u\nfrom utils import c, d\nu.a + u.b'
     text = 'gluon.utils.x, `utils.py`, utils.b(utils.e), `utils._f`'

@@ -81,14 +81,14 @@ PAGES = {'one': ONE, 'two': TWO, 'three': THREE}
 def write_tiny(folder, root):
     """Write a book of three chapters that runs in seconds."""
     (folder / 'chapters').mkdir(parents=True)
-    (folder / 'config.ini').write_text(CONFIG)
-    (folder / 'index.md').write_text(INDEX)
-    (folder / 'utils.py').write_text(UTILS)
+    (folder / 'config.ini').write_text(CONFIG, encoding='utf-8')
+    (folder / 'index.md').write_text(INDEX, encoding='utf-8')
+    (folder / 'utils.py').write_text(UTILS, encoding='utf-8')
     (folder / 'parts').mkdir()
-    (folder / 'parts' / 'sources.py').write_text(SOURCES)
+    (folder / 'parts' / 'sources.py').write_text(SOURCES, encoding='utf-8')
     (folder / 'none.bib').touch()
     for name, text in PAGES.items():
-        (folder / 'chapters' / f'{name}.md').write_text(text)
+        (folder / 'chapters' / f'{name}.md').write_text(text, encoding='utf-8')
     shutil.copytree(
         root / 'build',
         folder / 'build',
@@ -123,9 +123,9 @@ def tiny(finished):
 
 def change(folder, name, old, new):
     path = folder / name
-    text = path.read_text()
+    text = path.read_text('utf-8')
     assert old in text
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new), encoding='utf-8')
 
 
 def outdated(folder):
@@ -201,12 +201,20 @@ def test_data_count_for_those_who_ask_and_packages_for_all(
     monkeypatch.setenv('VOC_ROOT', str(tmp_path))
     assert outdated(finished) == ['one']
     before = run_chapters.data_set(finished)
-    (photos / 'a.jpg').write_text('new')
+    (photos / 'a.jpg').write_text('new', encoding='utf-8')
+    assert run_chapters.data_set(finished) != before
+    within = photos / 'camera' / 'day' / 'a.jpg'  # an id may have folders
+    within.parent.mkdir(parents=True)
+    within.write_text('new', encoding='utf-8')
+    before = run_chapters.data_set(finished)
+    within.write_text('newer', encoding='utf-8')
     assert run_chapters.data_set(finished) != before
     monkeypatch.undo()
     assert outdated(finished) == []
 
-    (finished / 'build' / 'scenes.py').write_text('other scenes')
+    (finished / 'build' / 'scenes.py').write_text(
+        'other scenes', encoding='utf-8'
+    )
     assert outdated(finished) == ['one']
     monkeypatch.setattr(run_chapters, 'packages', lambda: ['other'])
     assert outdated(finished) == ['one', 'three', 'two']
@@ -218,7 +226,9 @@ def test_new_prose_takes_over_the_outputs(finished, capsys):
     capsys.readouterr()
     run_chapters.run(finished)
     assert capsys.readouterr().out == ''
-    stored = book.executed(finished, book.pages(finished)[1]).read_text()
+    stored = book.executed(finished, book.pages(finished)[1]).read_text(
+        'utf-8'
+    )
     assert 'Better prose' in stored
     assert 'four()  # 4' in stored
     assert outputs(finished, 'one') == ['4']
@@ -238,7 +248,9 @@ def test_a_second_run_leaves_the_notebooks_alone(finished):
 # --------------------------------------------------------------- What fails
 def test_a_failing_cell_is_named_and_shown_once(tiny):
     change(tiny, 'chapters/two.md', "'last'", '1 / 0  # no')
-    (tiny / 'chapters/three.md').write_text('# Three\n\nOnly words.\n')
+    (tiny / 'chapters/three.md').write_text(
+        '# Three\n\nOnly words.\n', encoding='utf-8'
+    )
     process = start(tiny)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 1
@@ -312,7 +324,7 @@ def alive(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    with open(f'/proc/{pid}/stat') as file:
+    with open(f'/proc/{pid}/stat', encoding='utf-8') as file:
         return file.read().rsplit(')')[-1].split()[0] != 'Z'
 
 
@@ -322,11 +334,13 @@ def test_a_killed_build_leaves_nothing_behind(finished, tmp_path, monkeypatch):
     notes = tmp_path / 'notes'
     monkeypatch.setenv('NOTES', str(notes))
     process = start(tiny, NAP='600')
-    wait_for(lambda: notes.exists() and notes.read_text().endswith('\n'))
+    wait_for(
+        lambda: notes.exists() and notes.read_text('utf-8').endswith('\n')
+    )
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert 'three' in outdated(tiny)
-    kernel = int(notes.read_text())
+    kernel = int(notes.read_text('utf-8'))
     wait_for(lambda: not alive(kernel))
     run_chapters.run(tiny)
     assert outdated(tiny) == []
@@ -337,7 +351,7 @@ def test_what_a_killed_build_left_half_written_is_no_input(finished):
     before = make_html.inputs(finished)
     left = finished / '_build/eval/chapters' / f'{whole.SCRATCH}1/one.ipynb'
     left.parent.mkdir()
-    left.write_text('half a noteb')
+    left.write_text('half a noteb', encoding='utf-8')
     assert make_html.inputs(finished) == before
 
 
@@ -346,12 +360,14 @@ def test_ctrl_c_ends_a_build_in_one_line(finished, tmp_path, script):
     change(finished, 'chapters/three.md', "'try", "0\n'try")
     notes = tmp_path / 'notes'
     process = start(finished, script, NOTES=str(notes), NAP='600')
-    wait_for(lambda: notes.exists() and notes.read_text().endswith('\n'))
+    wait_for(
+        lambda: notes.exists() and notes.read_text('utf-8').endswith('\n')
+    )
     process.send_signal(signal.SIGINT)
     printed, complaint = process.communicate()
     assert printed == 'chapters/three.md: running\n'
     assert complaint == 'interrupted\n'
-    kernel = int(notes.read_text())
+    kernel = int(notes.read_text('utf-8'))
     wait_for(lambda: not alive(kernel))
 
 
@@ -362,7 +378,7 @@ def test_two_builds_at_once_run_each_chapter_once(finished, tmp_path):
     processes = [start(tiny, NOTES=str(notes), NAP='1') for _ in range(2)]
     texts = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], texts
-    assert len(notes.read_text().splitlines()) == 1
+    assert len(notes.read_text('utf-8').splitlines()) == 1
     assert outdated(tiny) == []
 
 
@@ -376,7 +392,7 @@ def test_d2lbook_only_converts(finished, tmp_path, monkeypatch):
     run_chapters.run(finished)
     make_html.render(finished)
     page = finished / '_build/html/chapters/two.html'
-    assert 'The end.' in page.read_text()
+    assert 'The end.' in page.read_text('utf-8')
     assert not notes.exists()
 
     # Nothing changed: nothing is made.
@@ -385,10 +401,10 @@ def test_d2lbook_only_converts(finished, tmp_path, monkeypatch):
     assert page.stat().st_mtime == made
 
     # What a killed build leaves is thrown away.
-    page.write_text('half a pa')
+    page.write_text('half a pa', encoding='utf-8')
     (finished / make_html.STAMP).unlink()
     make_html.render(finished)
-    assert 'The end.' in page.read_text()
+    assert 'The end.' in page.read_text('utf-8')
 
     # A reference that leads nowhere stops the build.
     change(finished, 'chapters/two.md', 'The end', ':numref:`ch_none`')
@@ -472,15 +488,15 @@ class Shape:
 def with_cells(folder, *cells):
     fenced = [f'```{{.python .input}}\n{cell}\n```\n' for cell in cells]
     page = folder / 'chapters' / 'one.md'
-    page.write_text('# One\n\n' + '\n'.join(fenced))
-    (folder / 'chapters' / 'two.md').write_text('# Two\n')
+    page.write_text('# One\n\n' + '\n'.join(fenced), encoding='utf-8')
+    (folder / 'chapters' / 'two.md').write_text('# Two\n', encoding='utf-8')
 
 
 def test_saved_definitions(tiny, root):
     shutil.copy(root / 'pyproject.toml', tiny)
     with_cells(tiny, CELL)
     assert save.save(tiny)
-    text = (tiny / save.TARGET).read_text()
+    text = (tiny / save.TARGET).read_text('utf-8')
     assert text.split('"""\n\n', 1)[1] == SAVED
     assert not save.save(tiny)
 
@@ -509,20 +525,20 @@ def test_the_lab_keeps_what_you_changed(finished):
     folder = finished / lab.NOTEBOOKS
     assert lab.copy_notebooks(finished) == []
     mine = folder / 'one.ipynb'
-    notebook = json.loads(mine.read_text())
+    notebook = json.loads(mine.read_text('utf-8'))
     assert notebook['cells'][1]['outputs'][0]['data'] == {'text/plain': ['4']}
 
-    mine.write_text(mine.read_text() + ' ')
-    kept = mine.read_text()
+    mine.write_text(mine.read_text('utf-8') + ' ', encoding='utf-8')
+    kept = mine.read_text('utf-8')
     change(finished, 'chapters/one.md', 'Prose', 'Better prose')
     change(finished, 'chapters/two.md', 'The end', 'Good bye')
     assert lab.copy_notebooks(finished) == [mine]
-    assert mine.read_text() == kept
-    assert 'Good bye' in (folder / 'two.ipynb').read_text()
+    assert mine.read_text('utf-8') == kept
+    assert 'Good bye' in (folder / 'two.ipynb').read_text('utf-8')
 
     mine.unlink()
     assert lab.copy_notebooks(finished) == []
-    assert 'Better prose' in mine.read_text()
+    assert 'Better prose' in mine.read_text('utf-8')
 
 
 MARKED = r"""# Two
@@ -550,7 +566,7 @@ $$a = b$$
 
 
 def test_marks_become_readable(tiny):
-    (tiny / 'chapters/two.md').write_text(MARKED)
+    (tiny / 'chapters/two.md').write_text(MARKED, encoding='utf-8')
     text = readable.readable(MARKED, readable.targets(tiny))
     assert 'See [Chapter 1](one.ipynb), Fig. 2.1, Table 2.1, (2.1)' in text
     assert 'and [«A Part»](two.ipynb#A-Part) [He2016].' in text
@@ -565,7 +581,7 @@ def test_a_blemish_fails_in_ci_and_is_noted_elsewhere(
 ):
     loud = THREE.replace('import os, time', 'import os, sys, time')
     loud = loud.replace("'try_all_gpus'", "print('hm', file=sys.stderr)")
-    (finished / 'chapters/three.md').write_text(loud)
+    (finished / 'chapters/three.md').write_text(loud, encoding='utf-8')
     monkeypatch.setenv('CI', 'true')
     with pytest.raises(run_chapters.Failure, match='writes to stderr: hm'):
         run_chapters.run(finished)

@@ -91,7 +91,7 @@ def test_the_command_makes_the_official_splits(tmp_path):
     root = tmp_path / 'a b'
     splits = {
         split: (root / f'ImageSets/Segmentation/{split}.txt')
-        .read_text()
+        .read_text('utf-8')
         .split()
         for split in ('train', 'val', 'trainval')
     }

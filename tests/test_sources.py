@@ -169,7 +169,8 @@ def test_something_is_made_once_by_two_at_the_same_time(tmp_path, monkeypatch):
         'import pathlib, sys, time\n'
         'time.sleep(0.3)\n'
         'target = pathlib.Path(sys.argv[1])\n'
-        'target.open("x").write("made")\n'  # fails if it is there already
+        'target.open("x").write("made")\n',  # fails if it is there already
+        encoding='utf-8',
     )
     monkeypatch.setattr(sources, 'HERE', tmp_path)
     monkeypatch.setattr(sources, 'DATA', tmp_path / 'data')
@@ -185,11 +186,12 @@ def test_something_is_made_once_by_two_at_the_same_time(tmp_path, monkeypatch):
     for thread in threads:
         thread.join()
     assert len(made) == 3 and len(set(made)) == 1
-    assert made[0].read_text() == 'made'
+    assert made[0].read_text('utf-8') == 'made'
     (tmp_path / 'build' / 'slow.py').write_text(
-        'import pathlib, sys; pathlib.Path(sys.argv[1]).write_text("new")'
+        'import pathlib, sys; pathlib.Path(sys.argv[1]).write_text("new")',
+        encoding='utf-8',
     )
-    assert sources._made_by('slow.py', '.txt').read_text() == 'new'
+    assert sources._made_by('slow.py', '.txt').read_text('utf-8') == 'new'
 
 
 # ---------------------------------------------------------------- backbone

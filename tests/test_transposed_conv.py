@@ -256,5 +256,7 @@ def test_figures_are_fresh(script, tmp_path):
     drawn = sorted(tmp_path.glob('*.svg'))
     assert drawn
     for path in drawn:
-        assert path.read_text() == (IMG / path.name).read_text(), path.name
-        assert '<title>' in path.read_text()
+        assert path.read_text('utf-8') == (IMG / path.name).read_text(
+            'utf-8'
+        ), path.name
+        assert '<title>' in path.read_text('utf-8')

@@ -56,23 +56,23 @@ def test_a_failure_changes_nothing(tmp_path):
     path = tmp_path / 'file'
     whole.write_whole(path, 'old')
     with pytest.raises(ZeroDivisionError), whole.new(path) as part:
-        part.write_text('half')
+        part.write_text('half', encoding='utf-8')
         raise ZeroDivisionError
-    assert path.read_text() == 'old' and names_in(tmp_path) == ['file']
+    assert path.read_text('utf-8') == 'old' and names_in(tmp_path) == ['file']
 
 
 def test_killed_at_any_step_a_file_is_the_old_or_the_new(root, tmp_path):
     path = tmp_path / 'file'
-    path.write_text('old')
+    path.write_text('old', encoding='utf-8')
     work = f'whole.write_whole(Path({str(path)!r}), "new")'
     seen = []
     for _ in killed_at_each_step(root, work):
-        seen.append(path.read_text())
-        path.write_text('old')
+        seen.append(path.read_text('utf-8'))
+        path.write_text('old', encoding='utf-8')
         whole._sweep(tmp_path)
         assert names_in(tmp_path) == ['file']
     assert set(seen) == {'old', 'new'}
-    assert path.read_text() == 'new' and names_in(tmp_path) == ['file']
+    assert path.read_text('utf-8') == 'new' and names_in(tmp_path) == ['file']
 
 
 FOLDER = """
@@ -86,10 +86,10 @@ with whole.new(Path({path!r})) as new:
 def test_killed_at_any_step_a_folder_is_the_old_or_the_new(root, tmp_path):
     path, seen = tmp_path / 'folder', []
     for _ in killed_at_each_step(root, FOLDER.format(path=str(path))):
-        seen.append({p.name: p.read_text() for p in path.glob('*')})
+        seen.append({p.name: p.read_text('utf-8') for p in path.glob('*')})
         with whole.new(path) as old:
             old.mkdir()
-            (old / 'c').write_text('old')
+            (old / 'c').write_text('old', encoding='utf-8')
     old, new = {'c': 'old'}, {'a': 'new', 'b': 'new'}
     assert seen.pop(0) == {}
     assert all(found in (old, new) for found in seen)
@@ -136,7 +136,7 @@ def test_what_a_killed_one_left_is_swept_and_nothing_of_the_living(
     assert len(names_in(tmp_path)) == 2  # the living one's, and this file
     _, complaints = living.communicate('go on\n')
     assert complaints == '' and names_in(tmp_path) == ['file', 'x']
-    assert (tmp_path / 'x').read_text() == 'late'
+    assert (tmp_path / 'x').read_text('utf-8') == 'late'
 
 
 def test_what_is_no_scratch_of_ours_is_left_alone(tmp_path):
@@ -162,7 +162,7 @@ def test_many_at_once_never_show_half_a_file(root, tmp_path):
     whole.write_whole(path, 'a' * 100_000)
     processes = [start(root, MANY, path, letter) for letter in 'abcd']
     while any(process.poll() is None for process in processes):
-        text = path.read_text()
+        text = path.read_text('utf-8')
         assert len(text) == 100_000 and len(set(text)) == 1
     assert [process.communicate() for process in processes] == [('', '')] * 4
     assert names_in(tmp_path) == ['file']
@@ -217,14 +217,14 @@ def test_a_full_disk_is_one_line_and_changes_nothing(
     root, tmp_path, code, error
 ):
     path = tmp_path / 'file'
-    path.write_text('old')
+    path.write_text('old', encoding='utf-8')
     process = start(root, code, path)
     _, complaint = process.communicate()
     (line,) = complaint.splitlines()
     assert line.startswith(f'{os.strerror(error)}: {tmp_path}; ')
     assert line.endswith(f' MB are free in {tmp_path}')
     assert process.returncode == 1
-    assert path.read_text() == 'old' and names_in(tmp_path) == ['file']
+    assert path.read_text('utf-8') == 'old' and names_in(tmp_path) == ['file']
 
 
 def test_ctrl_c_while_writing_leaves_nothing(root, tmp_path):

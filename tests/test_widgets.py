@@ -17,7 +17,9 @@ LONGEST = 500  # lines
 def test_no_script_or_style_is_long():
     paths = [*ROOT.glob('build/static/**/*'), *ROOT.glob('build/widgets/**/*')]
     lines = {
-        path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines())
+        path.relative_to(ROOT).as_posix(): len(
+            path.read_text('utf-8').splitlines()
+        )
         for path in paths
         if path.is_file()
     }
@@ -40,7 +42,7 @@ def html(folder):
 def test_every_file_is_in_the_output_once(folder, html):
     shared = [p for p in folder.parent.iterdir() if p.is_file()]
     files = [*shared, *folder.iterdir()]
-    times = {path.name: html.count(path.read_text()) for path in files}
+    times = {path.name: html.count(path.read_text('utf-8')) for path in files}
     assert times == {path.name: 1 for path in files}
 
 

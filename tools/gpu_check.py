@@ -78,7 +78,7 @@ def make_stub(folder, names):
             'and binutils (Debian and Ubuntu: apt-get install gcc)'
         )
     lines = [f'int {name}(void) {{ return 100; }}\n' for name in names]
-    (folder / 'stub.c').write_text(STUB + ''.join(lines))
+    (folder / 'stub.c').write_text(STUB + ''.join(lines), encoding='utf-8')
     options = ('-shared', '-fPIC', f'-Wl,-soname,{DRIVER}')
     run(compiler, *options, '-o', folder / DRIVER, folder / 'stub.c')
 
@@ -86,7 +86,9 @@ def make_stub(folder, names):
 def make_smi(folder):
     """Write an nvidia-smi that names a GPU, which nothing else can see."""
     script = folder / 'nvidia-smi'
-    script.write_text(f"#!/bin/sh\necho '0, {NAMED}, 535.1, 7.5, 15360'\n")
+    script.write_text(
+        f"#!/bin/sh\necho '0, {NAMED}, 535.1, 7.5, 15360'\n", encoding='utf-8'
+    )
     script.chmod(0o755)
 
 
