@@ -418,15 +418,25 @@ def save_label(path, label, colormap):
     `label`: integers (height, width); `colormap`: uint8 (256, 3). The file
     opens in these colours and reads back as these indices (`read_label`).
     """
-    label = host(label)
-    if label.ndim != 2 or label.min() < 0 or label.max() > 255:
+    label, colormap = host(label), onp.asarray(colormap)
+    if label.ndim != 2 or not _are_bytes(label):
         raise ValueError(
             'a label is an array (height, width) of indices from 0 to 255'
         )
+    if colormap.shape != (256, 3) or not _are_bytes(colormap):
+        raise ValueError(
+            'a colormap is an array (256, 3) of whole numbers from 0 to 255'
+        )
     image = Image.fromarray(label.astype('uint8'))  # putpalette: mode P
-    image.putpalette(onp.asarray(colormap, 'uint8').tobytes())
+    image.putpalette(colormap.astype('uint8').tobytes())
     with whole.new(path) as part:
         image.save(part, 'PNG', optimize=True)
+
+
+def _are_bytes(array):
+    """Whether an array holds integers from 0 to 255 and nothing else."""
+    whole = array.dtype.kind in 'bui'
+    return whole and array.size and array.min() >= 0 and array.max() <= 255
 
 
 def read_split(root, split):

@@ -220,8 +220,28 @@ def test_a_saved_label_reads_back(tmp_path_factory, data):
     assert (colors == COLORS[label]).all()
 
 
-@pytest.mark.parametrize('bad', [[[256]], [[-1]], [1, 2]])
+@pytest.mark.parametrize(
+    'bad',
+    [[[256]], [[-1]], [1, 2], [[0.5, 1.0]], [[np.nan]], [[]], [['1']]],
+    ids=repr,
+)
 def test_what_is_no_label_is_not_saved(tmp_path, bad):
     with pytest.raises(ValueError, match='indices from 0 to 255'):
         utils.save_label(tmp_path / 'x.png', np.array(bad), COLORS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    'bad',
+    [
+        COLORS / 255,
+        COLORS[:21],
+        COLORS.astype(int) - 1,
+        2 * COLORS.astype(int),
+    ],
+    ids=['0 to 1', 'too few', 'below', 'above'],
+)
+def test_what_are_no_colours_is_not_saved(tmp_path, bad):
+    with pytest.raises(ValueError, match='a colormap is an array .256, 3. of'):
+        utils.save_label(tmp_path / 'x.png', np.eye(3, dtype='uint8'), bad)
     assert not list(tmp_path.iterdir())
