@@ -1,6 +1,7 @@
 # The commands of the book; README.md explains them.
 # BOX=gpu uses the GPU environment, PYTHON=... a certain Python to start from,
 # TESTS=tests/test_data.py some of the tests (or options of pytest),
+# CHAPTERS='data fcn' executes these alone, with their exercises,
 # ARGS=--no-browser is for the lab, FORMAT=nbgrader for the class.
 #
 # A variable's value is data: a photo may be called $(shell …).jpg. Make would
@@ -14,7 +15,7 @@ export BOX
 override RUN = @exec build/setup.sh "$$BOX"
 
 html: ## build the book into _build/html
-	$(RUN) build/make_html.py
+	$(RUN) build/words.py CHAPTERS build/make_html.py
 
 doctor: ## say what this machine can run, before anything is installed
 	@exec build/setup.sh doctor

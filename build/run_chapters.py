@@ -1,6 +1,7 @@
 """Execute the chapters whose stored outputs no longer fit, and only those.
 
-Usage: python build/run_chapters.py [NAME ...], such as `data` or `fcn`.
+Usage: python build/run_chapters.py [NAME ...], such as `fcn`, a chapter with
+its exercises, or `chapters/fcn`, without them.
 
 What decides is content, not time: a chapter's code, the definitions that it
 reaches (see reach.py), the data set and the installed packages. Their digest
@@ -30,6 +31,7 @@ from pathlib import Path
 import blemishes
 import book
 import exercises
+import progress
 import reach
 import save
 from parts import whole
@@ -43,7 +45,10 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 # Raise it when a change of this file makes the stored outputs obsolete.
 FORMAT = 1
 # What makes data and weights when they are first asked for.
-SOURCES = 'voc_root', 'backbone_file'
+SOURCES = {
+    'voc_root': 'the data set is made',
+    'backbone_file': 'the backbone is trained',
+}
 # Fewer threads leave a training chapter slow; more than this gain little.
 THREADS_A_CHAPTER = 4
 
@@ -195,8 +200,11 @@ class Loop(asyncio.SelectorEventLoop):
         raise RuntimeError('nbclient shall handle no signals')
 
 
-async def execute(page, notebook, scratch, environment):
-    """Run all cells of a notebook in place. Raises Failure."""
+async def execute(page, notebook, scratch, environment, watch=None):
+    """Run all cells of a notebook in place. Raises Failure.
+
+    `watch`: a Progress that notes each cell.
+    """
     name = book.file_name(page)
     home = scratch / name
     home.mkdir()
@@ -213,8 +221,12 @@ async def execute(page, notebook, scratch, environment):
 
     def begin(cell, cell_index):
         current.update(cell=cell)
+        if watch and cell.cell_type == 'code':
+            watch.start_cell(page, cell)
 
     client.on_cell_start = begin
+    if watch:
+        client.on_cell_executed = lambda **_: watch.end_cell(page)
     try:
         await client.async_execute(
             cwd=str(home), env=environment, stderr=subprocess.DEVNULL
@@ -283,10 +295,8 @@ print(os.environ.get('OMP_NUM_THREADS', '1'))
 """
 
 
-def prepare(root, scratch, todo):
-    """Make the data, weights and caches for pages; return how many cores."""
-    find = Keys(root)
-    needed = sorted(set().union(*map(find.sources_of, todo.values())))
+def prepare(root, scratch, needed):
+    """Make caches, and needed SOURCES; return how many cores there are."""
     if not (root / 'utils.py').exists():
         return os.cpu_count()
     environment = kernel_environment(root, scratch, '')
@@ -294,7 +304,7 @@ def prepare(root, scratch, todo):
         environment['OMP_NUM_THREADS'] = os.environ['OMP_NUM_THREADS']
     else:
         del environment['OMP_NUM_THREADS']
-    command = [sys.executable, '-c', PREPARE, *needed]
+    command = [sys.executable, '-c', PREPARE, *sorted(needed)]
     done = ending.run(
         command, env=environment, cwd=root, stdout=subprocess.PIPE
     )
@@ -303,7 +313,7 @@ def prepare(root, scratch, todo):
     return int(done.stdout.split()[-1])
 
 
-async def execute_all(root, todo, scratch, cores):
+async def execute_all(root, todo, scratch, cores, watch):
     """Execute the chapters in todo: {page: notebook}; return failures.
 
     MXNet spreads each operation over all threads it is given, so chapters
@@ -316,30 +326,37 @@ async def execute_all(root, todo, scratch, cores):
     workers = 1 if alone else min(cores // THREADS_A_CHAPTER, len(todo))
     environment = kernel_environment(root, scratch, max(1, cores // workers))
     turn = asyncio.Semaphore(workers)
+    known = (Failure, blemishes.Blemish)
 
     async def one(page, notebook):
         async with turn:
-            print(f'{page}: running', flush=True)
-            start = time.monotonic()
-            await execute(page, notebook, scratch, environment)
-            if wrong := exercises.wrong_solutions(page, notebook):
-                raise Failure('\n'.join(wrong))
+            watch.start(page)
             try:
-                blemishes.check(page, notebook, [root, scratch, Path.home()])
-            except blemishes.Blemish as blemish:
-                # A reader's machine may have something to say, such as a GPU
-                # that this MXNet cannot use; the book itself may not.
-                if os.environ.get('CI'):
-                    raise
-                print(f'please note: {blemish}', flush=True)
-            store(root, page, notebook)
-            print(f'{page}: {time.monotonic() - start:.0f} s', flush=True)
+                await run_one(page, notebook)
+            except known as failure:
+                if not asyncio.current_task().cancelling():  # by Ctrl-C
+                    watch.fail(page, str(failure))
+                raise
+            watch.end(page)
+
+    async def run_one(page, notebook):
+        await execute(page, notebook, scratch, environment, watch)
+        if wrong := exercises.wrong_solutions(page, notebook):
+            raise Failure('\n'.join(wrong))
+        try:
+            blemishes.check(page, notebook, [root, scratch, Path.home()])
+        except blemishes.Blemish as blemish:
+            # A reader's machine may have something to say, such as a GPU
+            # that this MXNet cannot use; the book itself may not.
+            if os.environ.get('CI'):
+                raise
+            watch.say(f'please note: {blemish}')
+        store(root, page, notebook)
 
     results = await asyncio.gather(
         *(one(page, notebook) for page, notebook in todo.items()),
         return_exceptions=True,
     )
-    known = (Failure, blemishes.Blemish)
     for result in results:
         if result is not None and not isinstance(result, known):
             raise result
@@ -351,15 +368,13 @@ def only_one(root):
     return whole.only_one(root / '_build' / '.lock', 'another build')
 
 
-def plan(root, names=()):
+def plan(root):
     """Decide what to do; return (to run, already done), {page: notebook}.
 
     Each notebook knows its key. Those already done have their outputs.
     """
     find, todo, done = Keys(root), {}, {}
     for page in book.pages(root):
-        if names and page.stem not in names:
-            continue
         notebook = exercises.read_page(root, page)
         old = stored(book.executed(root, page))
         set_key(notebook, find.of(notebook))
@@ -373,21 +388,43 @@ def plan(root, names=()):
     return todo, done
 
 
-def run(root=book.ROOT, names=()):
-    """Bring the executed notebooks up to date. Raises Failure."""
+def chosen(root, names):
+    """Return the pages that names mean, all if there are none."""
+    pages = book.pages(root)
+    called = {
+        page: {page.stem, page.with_suffix('').as_posix()} for page in pages
+    }
+    known = set().union(*called.values())
+    for name in names:
+        if name not in known:
+            listed = ' '.join(dict.fromkeys(page.stem for page in pages))
+            raise Failure(
+                f'no such chapter: {ending.plain(name)}; there are: {listed}'
+            )
+    return {page for page in pages if not names or called[page] & set(names)}
+
+
+def run(root=book.ROOT, names=(), watch=None):
+    """Bring the executed notebooks up to date. Raises Failure.
+
+    `names`: of the chapters that may run, all if empty. `watch`: a Progress
+    that notes what happens.
+    """
     try:
         save.save(root)
     except save.CannotSave as error:
         raise Failure(str(error)) from None
-    unknown = set(names) - {page.stem for page in book.pages(root)}
-    if unknown:
-        raise Failure(f'no such chapter: {", ".join(sorted(unknown))}')
+    pages = chosen(root, names)
     try:
-        todo, done = plan(root, names)
+        todo, done = plan(root)
     except exercises.Broken as error:
         raise Failure(str(error)) from None
     for page, notebook in done.items():
         store(root, page, notebook)
+    left_out = {p: todo.pop(p) for p in list(todo) if p not in pages}
+    planned = stages(root, todo)
+    watch = watch or progress.Progress(root)
+    watch.plan({p: n for _, s in planned for p, n in s.items()}, left_out)
     if not todo:
         return
     # Not in the book's folder: a name of a socket has 107 letters at most.
@@ -396,16 +433,45 @@ def run(root=book.ROOT, names=()):
         asyncio.Runner(loop_factory=Loop) as runner,
     ):
         scratch.chmod(0o700)  # the kernels' sockets lie there
-        cores = prepare(root, scratch, todo)
-        failures = runner.run(execute_all(root, todo, scratch, cores))
+        failures = []
+        for needed, stage in planned:
+            watch.making = ' and '.join(SOURCES[name] for name in needed)
+            try:
+                cores = prepare(root, scratch, needed)
+            except Failure as failure:
+                failures.append(str(failure))
+                break
+            finally:
+                watch.making = ''
+            failures += runner.run(
+                execute_all(root, stage, scratch, cores, watch)
+            )
     if failures:
         raise Failure('\n\n'.join(failures))
+
+
+def stages(root, todo):
+    """Return [(SOURCES that are needed, pages)], in the order of the book.
+
+    The first are those that can be read soon: they need no backbone.
+    """
+    find, found = Keys(root), {}
+    for page, notebook in todo.items():
+        needed = find.sources_of(notebook)
+        late = 'backbone_file' in needed
+        sources, pages = found.setdefault(late, (set(), {}))
+        sources |= needed
+        pages[page] = notebook
+    return [
+        (sorted(sources), pages)
+        for _, (sources, pages) in sorted(found.items())
+    ]
 
 
 if __name__ == '__main__':
     ending.in_order()
     with only_one(book.ROOT):
         try:
-            run(names=[Path(name).stem for name in sys.argv[1:]])
+            run(names=[name.removesuffix('.md') for name in sys.argv[1:]])
         except Failure as failure:
             sys.exit(f'\n{failure}')

@@ -41,6 +41,7 @@ ARGUMENTS = {
     'predict': ['$BOX', 'tools/predict.py', '--', '$IMAGE', '$CHECKPOINT'],
     'class': ['$BOX', 'build/class_kit.py', '$FORMAT'],
     'test': ['$BOX', 'build/words.py', 'TESTS', '-m', 'pytest'],
+    'html': ['$BOX', 'build/words.py', 'CHAPTERS', 'build/make_html.py'],
     'lab': ['$BOX', 'build/words.py', 'ARGS', 'build/lab.py'],
 }
 VARIABLES = 'IMAGE CHECKPOINT FORMAT BOX TESTS ARGS PYTHON VOC_ROOT DATA '

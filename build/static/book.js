@@ -174,6 +174,17 @@ class Previews {
   }
 }
 
+/* A page that has replaced its draft, build/unfinished.html, goes on where the
+   reader was. */
+function findPlace() {
+  const [path, kind, mark, top] = JSON.parse(sessionStorage.getItem('place')) ?? [];
+  sessionStorage.removeItem('place');
+  if (path !== location.pathname) return;
+  addEventListener('pagehide', () => (history.scrollRestoration = 'auto'));
+  const now = document.querySelectorAll(kind)[mark]?.getBoundingClientRect().top;
+  if (now !== undefined) scrollBy({ top: now - top, behavior: 'instant' });
+}
+
 document.addEventListener('DOMContentLoaded', async () => {
   foldOutputs();
   openPictures();
@@ -184,6 +195,7 @@ document.addEventListener('DOMContentLoaded', async () => {
     focusScrollers();
   };
   arrange();
+  findPlace();
   let width = innerWidth;
   addEventListener('resize', () => {
     if (innerWidth !== width) arrange(); // a telephone's bar changes heights
