@@ -29,6 +29,9 @@ test: ## run the tests
 test-mxnet2: ## run the tests of the code on MXNet 2
 	@exec build/setup.sh mxnet2 build/words.py TESTS -m pytest
 
+test-other: ## run the tests of the code in a second Python, the newest found
+	@exec build/setup.sh other build/words.py TESTS -m pytest
+
 lab: ## open chapters and exercises in JupyterLab
 	$(RUN) build/words.py ARGS build/lab.py
 
@@ -58,5 +61,5 @@ clean: ## remove what was built; keep environments, data, notebooks/, course/
 	@test -f build/setup.sh # make -f elsewhere/Makefile clean: not from here
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: html doctor gpu-check test test-mxnet2 lab predict reproduce bench \
-	class lint pins audit clean
+.PHONY: html doctor gpu-check test test-mxnet2 test-other lab predict \
+	reproduce bench class lint pins audit clean

@@ -16,6 +16,7 @@ import ending
 if __name__ == '__main__':
     ending.at_once()
 
+import itertools
 import json
 import re
 import subprocess
@@ -23,7 +24,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from environment import FOLDERS, ROOT
+from environment import PINNED, ROOT
 
 # No solving and no downloading of packages: the pins are complete.
 PIP_AUDIT = (
@@ -45,6 +46,19 @@ def pins(name):
     text = (ROOT / 'requirements' / f'{name}.txt').read_text('utf-8')
     # The index knows 2.13.0, but no build of it, such as 2.13.0+cpu.
     return re.findall(r'^([\w.-]+)==([^\s+]+)', text, re.MULTILINE)
+
+
+def lists():
+    """Yield all that is pinned, as lists with one version of a package each.
+
+    A newer Python has other versions of some, and pip-audit takes one alone.
+    """
+    for name in PINNED:
+        left = pins(name)
+        while left:
+            some = dict(left)
+            yield list(some.items())
+            left = [(name, v) for name, v in left if some[name] != v]
 
 
 def ask(packages):
@@ -88,12 +102,11 @@ def main():
         )
     known = set(NAME.findall((ROOT / 'SECURITY.md').read_text('utf-8')))
     answers, skipped = {}, set()
-    for name in FOLDERS:
-        for package in ask(pins(name)):
-            if 'skip_reason' in package:
-                skipped.add(package['name'])
-            else:
-                answers[package['name'], package['version']] = package
+    for package in itertools.chain(*map(ask, lists())):
+        if 'skip_reason' in package:
+            skipped.add(package['name'])
+        else:
+            answers[package['name'], package['version']] = package
     status = 0
     for package in answers.values():
         for found in package['vulns']:

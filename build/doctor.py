@@ -509,7 +509,9 @@ def diagnose():
     if broken:
         verdict = f'The book should run here on {where}, but .venv fails.'
     elif not has_python and not ready:
-        verdict = f'With CPython 3.11, this machine runs the book on {where}.'
+        verdict = (
+            f'With another Python, this machine runs the book on {where}.'
+        )
 
     facts = []
     if ready:

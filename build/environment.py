@@ -1,10 +1,12 @@
 """Make a virtual environment of the book's pinned packages, once.
 
-Usage: python build/environment.py cpu|gpu|mxnet2|bench|audit [COMMAND ...]
+Usage: python build/environment.py NAME [COMMAND ...]
+NAME: cpu, gpu, mxnet2, other, bench or audit.
 
 Only Python's own library is used here. A stamp in the environment says which
 pins it holds; it is written last, so that an installation cut short counts
-for nothing, and is made again from nothing.
+for nothing, and is made again from nothing. The environment names no folder
+but that of its Python: a checkout can be moved or copied with it.
 """
 
 import ending
@@ -31,9 +33,11 @@ FOLDERS = {
     'cpu': '.venv',
     'gpu': '.venv-gpu',
     'mxnet2': '.venv-mxnet2',
+    'other': '.venv-other',  # cpu's packages in a second Python, for tests
     'bench': '.venv-bench',  # PyTorch, for `make bench`
     'audit': '.venv-audit',
 }
+PINNED = [name for name in FOLDERS if name != 'other']
 STAMP = 'book-pins.txt'
 LONG = 90  # bytes: /.venv-mxnet2/bin/python3.11 and #! make the system's 127
 
@@ -63,10 +67,10 @@ def python_of(folder):
     return folder / 'bin' / 'python'
 
 
-def stamp_for(folder, pins):
+def stamp_for(pins):
     """Return what the stamp of a finished environment says."""
     sha = hashlib.sha256(pins.read_bytes()).hexdigest()
-    return f'{pins.name} {sha}\n{folder}\n'
+    return f'{pins.name} {sha}\n'
 
 
 def finished(folder, pins):
@@ -74,7 +78,7 @@ def finished(folder, pins):
     stamp = folder / STAMP
     return (
         stamp.is_file()
-        and stamp.read_text('utf-8') == stamp_for(folder, pins)
+        and stamp.read_text('utf-8') == stamp_for(pins)
         and python_of(folder).exists()
     )
 
@@ -83,6 +87,8 @@ def fail(folder, said):
     """End because a program failed; `said` is what it said of it."""
     full = os.strerror(errno.ENOSPC)
     why = f'; {full}: {ending.free_space()}' if full in said else ''
+    if re.search('NewConnection|ConnectTimeout|NameResolution', said):
+        why = '; the package index does not answer: is there a network?'
     sys.exit(f'{folder.name} could not be made{why}')
 
 
@@ -107,13 +113,35 @@ def make(folder, pins, works):
         fail(folder, done.stderr)
     packages = next(folder.glob('lib/python3*/site-packages'))
     # `import utils` and `import segbook` then work in any folder.
-    (packages / 'the-book.pth').write_text(f'{ROOT}\n', encoding='utf-8')
+    (packages / 'the-book.pth').write_text('../../../..\n', 'utf-8')
     for pandoc in packages.glob('pypandoc/files/pandoc'):  # d2lbook calls it
-        (folder / 'bin' / 'pandoc').symlink_to(pandoc)
+        link = folder / 'bin' / 'pandoc'
+        link.symlink_to(os.path.relpath(pandoc, link.parent))
+    forget_the_folder(folder)
     if pins.stem not in ('bench', 'audit'):  # which have no MXNet
         lend_libgomp(packages)
         works(python)
-    whole.write_whole(folder / STAMP, stamp_for(folder, pins))
+    whole.write_whole(folder / STAMP, stamp_for(pins))
+
+
+# How a script begins: the shell starts the Python beside it with the script,
+# which Python then reads as one text, and the rest.
+BEGINNING = b"""#!/bin/sh
+'''exec' "$(dirname -- "$(readlink -f -- "$0")")/python" "$0" "$@"
+' '''
+"""
+
+
+def forget_the_folder(folder):
+    """Let an environment's scripts work wherever it is moved to."""
+    named = re.compile(rb"#!(/bin/sh\n'''exec'.*\n' '''|.*/python[\d.]*)\n")
+    for file in (folder / 'bin').iterdir():
+        if file.name.lower().startswith('activate'):
+            file.unlink()  # is all about the folder; no command needs it
+        elif file.is_file() and not file.is_symlink():
+            text = file.read_bytes()
+            if match := named.match(text):
+                file.write_bytes(BEGINNING + text[match.end() :])
 
 
 def lend_libgomp(packages):
@@ -154,8 +182,16 @@ def ensure(name, works=check):
     """
     refuse_folder(ROOT)
     folder = ROOT / FOLDERS[name]
-    pins = ROOT / 'requirements' / f'{name}.txt'
-    if not finished(folder, pins):
+    file = 'cpu' if name == 'other' else name
+    pins = ROOT / 'requirements' / f'{file}.txt'
+
+    def ready():
+        """Whether it is complete, and of the Python that PYTHON= names."""
+        own = folder / 'lib' / f'python3.{sys.version_info[1]}'
+        other = os.environ.get('PYTHON') and not own.is_dir()
+        return finished(folder, pins) and not other
+
+    if not ready():
         if folder.is_symlink():  # what it leads to is not ours to remove
             sys.exit(
                 f'{folder.name} is a link that leads to no environment of '
@@ -164,7 +200,7 @@ def ensure(name, works=check):
         # pip holds the lock, too: one that outlives us is waited for.
         lock = ROOT / f'{FOLDERS[name]}.lock'
         with whole.only_one(lock, f'another `make` of {FOLDERS[name]}'):
-            if not finished(folder, pins):
+            if not ready():
                 make(folder, pins, works)
     return python_of(folder)
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from environment import FOLDERS, ROOT
+from environment import PINNED, ROOT
 
 OPTIONS = [
     *('--python-version', '3.11'),
@@ -39,7 +39,7 @@ def main(*options):
     uv = shutil.which('uv')
     if not uv:
         sys.exit('make pins needs uv: pip install uv, in any environment')
-    for name in FOLDERS:
+    for name in PINNED:
         files = [Path('requirements', name + end) for end in ('.in', '.txt')]
         which = ONE_PYTHON if name == 'bench' else EVERY_PYTHON
         command = [uv, 'pip', 'compile', '--quiet', *OPTIONS, *which]

@@ -34,10 +34,12 @@ ALLOWED = (
     'then the gather view must cut, or add zeros',
     'the kernel is as large as the input',
 )
+ON_OTHER = Path(sys.prefix).name == '.venv-other'
 ON_MXNET2 = importlib.metadata.version('mxnet').startswith('2.')
 
 # MXNet 2's environment has what the chapters' code needs, not what builds
-# the book: these tests need a package that is not there.
+# the book: these tests need a package that is not there. With a second Python,
+# too, the code is tested, and not the book.
 NEEDS = {
     'test_bench.py': 'd2lbook',
     'test_class.py': 'd2lbook',
@@ -54,9 +56,11 @@ NEEDS = {
     'test_weights_mat.py': 'scipy',
     'test_widgets.py': 'playwright',
 }
-collect_ignore = []
-if ON_MXNET2:
-    collect_ignore += [x for x in NEEDS if find_spec(NEEDS[x]) is None]
+collect_ignore = [] if ON_OTHER else ['test_other_python.py']
+if ON_MXNET2 or ON_OTHER:
+    collect_ignore += [
+        x for x in NEEDS if ON_OTHER or find_spec(NEEDS[x]) is None
+    ]
     # And these would do the same again, without MXNet.
     same = 'audit copies ending environment make whole'
     collect_ignore += [f'test_{name}.py' for name in same.split()]

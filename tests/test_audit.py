@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def run(root, tmp_path):
         target = tmp_path / 'build' / f'{name}.py'
         target.parent.mkdir(exist_ok=True)
         shutil.copy(root / 'build' / target.name, target)
-    pins = {name: '' for name in audit.FOLDERS}
+    pins = {name: '' for name in audit.PINNED}
     pins |= {'cpu': 'numpy==1.23.5 \\\n    --hash=sha256:0\n    # via x\n'}
     pins |= {'gpu': pins['cpu'], 'audit': 'pip-audit==2.10.1 \\\n'}
     pins |= {'bench': '# a comment\ntorch==2.13.0+cpu \\\n'}
@@ -132,16 +133,22 @@ def test_a_package_without_an_answer_is_named(run):
 
 
 def test_every_pinned_package_is_asked_about(root):
-    for name in audit.FOLDERS:
-        text = (root / 'requirements' / f'{name}.txt').read_text('utf-8')
-        assert len(audit.pins(name)) == text.count('==') > 0
+    for name in audit.PINNED:
+        text = (root / 'requirements' / f'{name}.txt').read_text()
+        pinned = audit.pins(name)
+        assert len(pinned) == len(re.findall('^[a-z]', text, re.M)) > 0
+    asked = list(audit.lists())
+    assert all(len(dict(some)) == len(some) for some in asked)
+    assert {x for some in asked for x in some} == {
+        x for name in audit.PINNED for x in audit.pins(name)
+    }
 
 
 def test_security_md_speaks_of_what_is_pinned(root):
     """A version that it names, and that is no longer pinned, is stale."""
     text = (root / 'SECURITY.md').read_text('utf-8')
     assert len(text.splitlines()) < 60 and '@' not in text
-    pinned = {pin for name in audit.FOLDERS for pin in audit.pins(name)}
+    pinned = {pin for name in audit.PINNED for pin in audit.pins(name)}
     table = text.partition('|---')[2]
     for row in table.splitlines()[1:]:
         for package in row.split('|')[1].split(','):

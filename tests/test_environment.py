@@ -1,6 +1,7 @@
 """How the environments are made, and what CI may skip."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ from support import script
 
 import pytest
 
-NAMES = sorted(environment.FOLDERS)
+NAMES = sorted(environment.PINNED)
 
 
 # ------------------------------------------------------- Making environments
@@ -90,22 +91,244 @@ def test_what_is_missing_is_said_in_one_line(checkout):
     ]
 
 
-def test_without_a_fitting_python_one_line_says_so(checkout, tmp_path):
-    """Every Python that could be found is one that does not fit."""
-    text = (checkout / 'build' / 'setup.sh').read_text('utf-8')
-    text = text.replace('"$fits"', '"import sys; sys.exit(1)"')
-    (checkout / 'build' / 'setup.sh').write_text(text, encoding='utf-8')
-    done = setup(checkout, 'cpu')
+def test_an_index_that_does_not_answer_is_told_in_one_line(checkout):
+    hashes = '--hash=sha256:' + '0' * 64
+    (checkout / 'requirements' / 'cpu.txt').write_text(f'no==1 {hashes}\n')
+    with socket.create_server(('127.0.0.1', 0)) as closed:
+        address = f'http://127.0.0.1:{closed.getsockname()[1]}/'
+    options = {'PIP_INDEX_URL': address, 'PIP_EXTRA_INDEX_URL': ''}
+    options |= {'PIP_FIND_LINKS': '', 'PIP_RETRIES': '1', 'PIP_NO_INDEX': ''}
+    options |= {'PIP_CONFIG_FILE': os.devnull}
+    done = setup(checkout, 'cpu', *WHERE, **options)
     assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
-    assert 'CPython 3.11' in line and 'apt-get install' in line
+    assert done.stderr.splitlines()[-1] == (
+        '.venv could not be made; the package index does not answer: is there '
+        'a network?'
+    )
+    assert not (checkout / '.venv' / environment.STAMP).exists()
 
 
-def test_a_python_that_does_not_fit_is_passed_over(checkout, tmp_path):
-    broken = script(tmp_path / 'python3.11', 'exit 127')
-    path = f'{tmp_path}:{os.environ["PATH"]}'
-    done = setup(checkout, 'cpu', *WHERE, PYTHON=str(broken), PATH=path)
-    assert done.returncode == 0, done.stderr
+# --------------------------------------------------------- Choosing a Python
+TOOLS = 'sh dirname grep sort head readlink cat env'.split()
+
+
+def fake_python(path, minor=None, fits=True, reason='is Python 3.9'):
+    """A Python that says of itself what setup.sh asks, and what it runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    answer = f'{minor} {path}' if minor else reason
+    return script(path, f'[ "$1" = -c ] && echo "{answer}" || echo "$0 $*"')
+
+
+@pytest.fixture
+def bare(checkout, tmp_path, monkeypatch):
+    """Run setup.sh where there is no Python but what a test makes."""
+    text = (checkout / 'build' / 'setup.sh').read_text()
+    text, count = re.subn("places='.*'", f"places='{tmp_path}/usr'", text)
+    assert count == 1 and '/etc/os-release' in text
+    text = text.replace('/etc/os-release', f'{tmp_path}/os-release')
+    (checkout / 'build' / 'setup.sh').write_text(text)
+    tools = tmp_path / 'bin'
+    tools.mkdir()
+    for name in TOOLS:
+        (tools / name).symlink_to(shutil.which(name))
+    script(tools / 'uname', 'echo Linux x86_64')
+    script(tools / 'ldd', 'echo "ldd (GNU libc) 2.36"')
+    names = 'PYTHON CONDA_EXE PYENV_ROOT UV_PYTHON_INSTALL_DIR XDG_DATA_HOME'
+    for name in names.split():
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments, **more):
+        """Return (status, the lines of both outputs)."""
+        home = {'PATH': str(tools), 'HOME': str(tmp_path / 'a home')}
+        done = setup(checkout, *arguments, **(home | more))
+        return done.returncode, (done.stdout + done.stderr).splitlines()
+
+    return run
+
+
+def chosen(outcome):
+    status, lines = outcome
+    assert status == 0 and len(lines) == 1, lines
+    return lines[0].partition(' ./')[0].partition(' /')[0]
+
+
+def test_the_newest_python_that_fits_is_taken(bare, tmp_path, checkout):
+    home = tmp_path / 'a home'
+    ways = {
+        '11': tmp_path / 'bin' / 'python3.11',
+        '12': home / '.pyenv/versions/3.12.1/bin/python',
+        '13': home / '.local/share/uv/python/cpython-3.13/bin/python3',
+    }
+    for minor, path in ways.items():
+        fake_python(path, minor)
+        first = bare('cpu', 'a command')[1][0]
+        assert first.startswith(f'{path} '), first
+        assert first.endswith('/build/environment.py cpu a command')
+    # What is too new, too old or does not run is passed over.
+    fake_python(tmp_path / 'bin' / 'python', None, reason='0 is Python 3.14')
+    script(tmp_path / 'bin' / 'python3.13', 'exit 127')
+    assert bare('cpu')[1][0].startswith(f'{ways["13"]} ')
+    # So do conda's, and those of the system's own folders.
+    ways['13'].unlink()
+    conda = fake_python(home / 'miniconda3/envs/b/bin/python', '13')
+    assert bare('cpu')[1][0].startswith(f'{conda} ')
+    conda.unlink()
+    system = fake_python(tmp_path / 'usr' / 'python3.13', '13')
+    assert bare('cpu')[1][0].startswith(f'{system} ')
+
+
+def test_an_environment_keeps_its_python(bare, tmp_path, checkout):
+    fake_python(tmp_path / 'bin' / 'python3.13', '13')
+    own = fake_python(tmp_path / 'somewhere' / 'python', '11')
+    link = checkout / '.venv' / 'bin' / 'python'
+    link.parent.mkdir(parents=True)
+    link.symlink_to(own)
+    assert bare('cpu')[1][0].startswith(f'{own} ')
+    own.unlink()
+    assert '/bin/python3.13 ' in bare('cpu')[1][0]
+
+
+def test_tests_with_a_second_python_take_the_newest_other(
+    bare, tmp_path, checkout
+):
+    for minor in '11', '12', '13':
+        fake_python(tmp_path / 'bin' / f'python3.{minor}', minor)
+    (checkout / '.venv' / 'lib' / 'python3.13').mkdir(parents=True)
+    assert '/bin/python3.12 ' in bare('other')[1][0]
+    (checkout / '.venv' / 'lib' / 'python3.13').rmdir()
+    (checkout / '.venv' / 'lib' / 'python3.11').mkdir()
+    assert '/bin/python3.13 ' in bare('other')[1][0]
+
+
+def test_python_rules_and_must_fit(bare, tmp_path):
+    fake_python(tmp_path / 'bin' / 'python3.13', '13')
+    mine = fake_python(tmp_path / 'mine' / 'python', '12')
+    assert bare('cpu', PYTHON=str(mine))[1][0].startswith(f'{mine} ')
+    old = fake_python(tmp_path / 'old', None, reason='0 is Python 3.9')
+    assert bare('cpu', PYTHON=str(old)) == (
+        1,
+        [
+            f'PYTHON={old} is Python 3.9: the book needs CPython 3.11 to '
+            '3.13 with venv'
+        ],
+    )
+    nothing = bare('cpu', PYTHON='/no/such/python')
+    assert nothing == (1, ['PYTHON=/no/such/python does not run'])
+
+
+@pytest.mark.parametrize(
+    'release, told',
+    [
+        ('ID=debian\nVERSION_ID="12"', 'sudo apt-get install python3-venv'),
+        ('ID=ubuntu\nVERSION_ID="24.04"\nID_LIKE=debian', 'python3-venv'),
+        ('ID=ubuntu\nVERSION_ID="22.04"\nID_LIKE=debian', 'python3.11-venv'),
+        ('ID=linuxmint\nID_LIKE="ubuntu debian"', 'python3-venv'),
+        ('ID=fedora\nVERSION_ID=43', 'sudo dnf install python3.13'),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"', 'sudo dnf install'),
+        ('ID=arch', 'sudo pacman -S uv'),
+        ('ID="opensuse-leap"\nID_LIKE="suse opensuse"', 'sudo zypper install'),
+        ('ID=other', 'astral.sh/uv'),
+        (None, 'astral.sh/uv'),
+    ],
+)
+def test_one_line_says_what_to_type(bare, tmp_path, release, told):
+    if release:
+        (tmp_path / 'os-release').write_text(f'{release}\n')
+    status, lines = bare('cpu')
+    assert status == 1 and len(lines) == 1
+    assert lines[0].startswith('The book needs CPython 3.11 to 3.13 with venv')
+    assert told in lines[0]
+
+
+@pytest.mark.parametrize('tool', ['brew', 'conda'])
+def test_what_installs_pythons_is_named(bare, tmp_path, tool):
+    script(tmp_path / 'bin' / tool, 'exit 1')
+    status, lines = bare('cpu')
+    assert status == 1 and len(lines) == 1 and f': {tool} ' in lines[0]
+
+
+def test_a_python_without_venv_is_named(bare, tmp_path):
+    (tmp_path / 'os-release').write_text('ID=debian\n')
+    reason = '1 has no venv or no ensurepip'
+    fake_python(tmp_path / 'bin' / 'python3', None, reason=reason)
+    status, (line,) = bare('cpu')
+    assert status == 1
+    assert 'and the one here has no venv or no ensurepip: sudo apt-get' in line
+
+
+UV = """
+case "$*" in
+"python install --quiet 3.13") [ -e "$0.offline" ] && exit 2; exit 0 ;;
+"python find 3.13") echo "$0.python" ;;
+*) exit 3 ;;
+esac
+"""
+
+
+def test_uv_fetches_one(bare, tmp_path):
+    uv = script(tmp_path / 'bin' / 'uv', UV)
+    python = fake_python(tmp_path / 'bin' / 'uv.python', '13')
+    assert bare('cpu')[1][0].startswith(f'{python} ')
+    (tmp_path / 'bin' / 'uv.offline').touch()
+    said = 'uv could not fetch CPython 3.13: is there a network?'
+    assert bare('cpu') == (1, [said])
+    assert bare('which') == (0, ['3.13 (uv fetches it)'])
+    assert uv.exists()
+
+
+@pytest.mark.parametrize(
+    'tool, says, told',
+    [
+        ('uname', 'Linux aarch64', 'this is Linux aarch64'),
+        ('uname', 'Darwin arm64', 'this is Darwin arm64'),
+        ('ldd', 'musl libc (x86_64)', 'this one has musl'),
+    ],
+)
+def test_a_machine_without_packages_is_told_before_all_else(
+    bare, tmp_path, checkout, tool, says, told
+):
+    fake_python(tmp_path / 'bin' / 'python3.13', '13')
+    script(tmp_path / 'bin' / tool, f'echo "{says}"')
+    before = sorted(checkout.rglob('*'))
+    status, lines = bare('cpu')
+    assert status == 1 and len(lines) == 1 and told in lines[0]
+    assert sorted(checkout.rglob('*')) == before
+
+
+def test_this_python_fits(checkout):
+    """The question itself, asked of the Python that runs these tests."""
+    done = setup(checkout, 'which')
+    version = '.'.join(map(str, sys.version_info[:3]))
+    assert done.stdout.startswith(f'{version} ('), done.stderr
+
+
+# ------------------------------------------------------- Moved, and copied
+def test_a_moved_and_a_copied_checkout_work_as_they_are(checkout):
+    """Each with its own code; nothing is installed again."""
+    (checkout / 'utils.py').write_text('where = "first"\n')
+    says = ('-c', 'import utils; print(utils.where, utils.__file__)')
+    assert setup(checkout, 'cpu', *says).returncode == 0
+
+    copy = checkout.parent / 'a copy'
+    shutil.copytree(checkout, copy, symlinks=True)
+    (copy / 'utils.py').write_text('where = "second"\n')
+    moved = checkout.parent / 'moved'
+    checkout.rename(moved)
+    for folder, where in (moved, 'first'), (copy, 'second'):
+        expected = f'{where} {folder / "utils.py"}\n'
+        assert setup(folder, 'cpu', *says).stdout == expected
+        # Without setup.sh, and from elsewhere, it is the same.
+        python = folder / '.venv' / 'bin' / 'python'
+        done = subprocess.run(
+            [python, *says], cwd='/', capture_output=True, text=True
+        )
+        assert done.stdout == expected
+        pip = [folder / '.venv' / 'bin' / 'pip', '--version']
+        done = subprocess.run(pip, capture_output=True, text=True)
+        assert str(folder) in done.stdout, done.stderr
+        for file in (folder / '.venv' / 'bin').iterdir():
+            if not file.is_symlink():
+                assert str(checkout) not in file.read_text()
 
 
 def test_python_may_die_without_a_word(checkout):
