@@ -177,7 +177,7 @@ def install(blocks, folder):
         with whole.new(folder) as part:
             part.mkdir()
             pins = part.with_name('pins.txt')
-            pins.write_text(''.join(blocks.values()))
+            pins.write_text(''.join(blocks.values()), encoding='utf-8')
             done = subprocess.run(
                 [sys.executable, '-m', 'pip', 'install', '--target', part]
                 + ['--no-deps', '--require-hashes', '--only-binary=:all:']

@@ -49,7 +49,6 @@ from parts.images import (
     PHOTO_ENDINGS,
     RGB_MEAN,
     RGB_STD,
-    VOID,
     host,
     open_image,
     pad_to,
@@ -97,7 +96,7 @@ from parts.sources import (
     voc_root,
 )
 from parts.start import HERE, set_seed
-from parts.tables import background_of, check_table
+from parts.tables import VOID, background_of, check_table
 from parts.timing import compare_times
 from parts.workers import Workers, average_statistics, show
 
@@ -105,8 +104,8 @@ import mxnet as mx
 import numpy as onp
 from mxnet import autograd, gluon, npx
 
-__all__ = ['HERE', 'set_seed']
-__all__ += [
+__all__ = [
+    'HERE',
     'MEAN_COLOR',
     'PHOTO_ENDINGS',
     'RGB_MEAN',
@@ -121,6 +120,7 @@ __all__ += [
     'read_pair',
     'read_split',
     'save_label',
+    'set_seed',
 ]
 __all__ += ['classes_last', 'freeze_batch_norm']
 __all__ += ['devices_of', 'doctor', 'peak_memory', 'try_all_gpus', 'try_gpu']
@@ -135,8 +135,7 @@ __all__ += [
     'show_matrix',
     'show_overlay',
 ]
-__all__ += ['save_net']
-__all__ += ['Shape', 'read_labelme', 'shape_mask']
+__all__ += ['Shape', 'read_labelme', 'save_net', 'shape_mask']
 __all__ += ['background_of', 'check_table']
 __all__ += [
     'DATA',
@@ -149,9 +148,8 @@ __all__ += [
     'voc_root',
 ]
 __all__ += ['Finding', 'check_own', 'make_set', 'own_files']
-__all__ += ['evaluate', 'predict']
+__all__ += ['evaluate', 'predict', 'show_widget', 'vary']
 __all__ += ['compare_times', 'training_memory']
-__all__ += ['show_widget', 'vary']
 __all__ += ['take_step', 'train']
 
 

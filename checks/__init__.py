@@ -17,7 +17,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import utils  # first: it gives MXNet all cores
+import utils  # noqa: F401  first: it gives MXNet all cores
 
 import numpy as onp
 
@@ -482,7 +482,7 @@ def up(X, K, stride=1, padding=0, output_padding=0, dilation=1):
     then the padding is cut off. (MXNet's own operator is wrong in places
     where oneDNN does not stand in for it.)
     """
-    X, K = (onp.asarray(utils.host(part), 'float64') for part in (X, K))
+    X, K = (array(part) for part in (X, K))
     reach = [stride * (n - 1) + 1 for n in X.shape]
     size = [
         n + dilation * (k - 1) + output_padding
@@ -499,7 +499,7 @@ def up(X, K, stride=1, padding=0, output_padding=0, dilation=1):
 
 def down(X, K, stride=1, padding=0):
     """Convolve X (h, w) with K (k_h, k_w), in float64, by definition."""
-    X, K = (onp.asarray(utils.host(part), 'float64') for part in (X, K))
+    X, K = (array(part) for part in (X, K))
     X = onp.pad(X, padding)
     windows = onp.lib.stride_tricks.sliding_window_view(X, K.shape)
     return (windows[::stride, ::stride] * K).sum(axis=(2, 3))

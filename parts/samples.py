@@ -129,7 +129,7 @@ def _numbers(image):
     return numbers
 
 
-def white(image):
+def _white(image):
     """Which number is white in a grey image of more than 8 bits a sample.
 
     Floats up to 1 end there; all other numbers end with the bits that the
@@ -157,7 +157,7 @@ def white(image):
 
 def _to_grey(image):
     """Turn a grey image of more than 8 bits a sample into mode L."""
-    numbers, most = _numbers(image), white(image)
+    numbers, most = _numbers(image), _white(image)
     if image.mode == 'F':
         grey = onp.rint(onp.minimum(numbers * (255 / most), 255))
     else:
@@ -255,10 +255,10 @@ def notes(image):
     about, found = facts(image), []
     if image.mode == 'F':
         found.append(
-            f'its numbers are no integers: {white(image)} was taken as white'
+            f'its numbers are no integers: {_white(image)} was taken as white'
         )
     elif image.mode in _DEEP or about.used:
-        used = about.used or white(image).bit_length()
+        used = about.used or _white(image).bit_length()
         if used != about.bits:
             found.append(
                 f'of its {about.bits} bits a sample {used} are used, and were '

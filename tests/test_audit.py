@@ -134,7 +134,7 @@ def test_a_package_without_an_answer_is_named(run):
 
 def test_every_pinned_package_is_asked_about(root):
     for name in audit.PINNED:
-        text = (root / 'requirements' / f'{name}.txt').read_text()
+        text = (root / 'requirements' / f'{name}.txt').read_text('utf-8')
         pinned = audit.pins(name)
         assert len(pinned) == len(re.findall('^[a-z]', text, re.M)) > 0
     asked = list(audit.lists())

@@ -22,20 +22,20 @@ WAYS = ('Dockerfile', '.devcontainer/devcontainer.json')
 @pytest.fixture(scope='module')
 def dockerfile(root):
     """[(instruction, what it says)]"""
-    text = (root / 'Dockerfile').read_text().replace('\\\n', '')
+    text = (root / 'Dockerfile').read_text('utf-8').replace('\\\n', '')
     lines = [line for line in text.splitlines() if line.strip()]
     return [line.split(' ', 1) for line in lines if line[0] != '#']
 
 
 @pytest.fixture(scope='module')
 def devcontainer(root):
-    return json.loads((root / WAYS[1]).read_text())
+    return json.loads((root / WAYS[1]).read_text('utf-8'))
 
 
 @pytest.fixture
 def context(root, tmp_path):
     """An empty folder, and a function that copies into it as COPY does."""
-    text = (root / '.dockerignore').read_text()
+    text = (root / '.dockerignore').read_text('utf-8')
     patterns = [line.strip('/') for line in text.splitlines()]
 
     def ignored(folder, names):
@@ -55,7 +55,9 @@ def context(root, tmp_path):
         shutil.copytree(root, folder, ignore=ignored, dirs_exist_ok=True)
         setup = folder / 'build' / 'setup.sh'
         assert os.access(setup, os.X_OK)
-        setup.write_text('#!/bin/sh\necho "setup.sh $*; ARGS=$ARGS"\n')
+        setup.write_text(
+            '#!/bin/sh\necho "setup.sh $*; ARGS=$ARGS"\n', encoding='utf-8'
+        )
 
     folder = tmp_path / 'home'
     folder.mkdir()
@@ -94,7 +96,7 @@ def installed(lines):
 
 
 def packages_of_readme(root):
-    text = (root / 'README.md').read_text()
+    text = (root / 'README.md').read_text('utf-8')
     return re.search(r'apt-get install (make .*)', text)[1].split()
 
 
@@ -148,8 +150,8 @@ def test_what_is_made_on_a_machine_stays_there(root, context):
     assert not [*folder.rglob('__pycache__')]
     made = {'.git', '.venv', '.venv-gpu', '_build', 'data', 'notebooks'}
     assert not names & made
-    ignored = (root / '.dockerignore').read_text().splitlines()
-    for line in (root / '.gitignore').read_text().splitlines():
+    ignored = (root / '.dockerignore').read_text('utf-8').splitlines()
+    for line in (root / '.gitignore').read_text('utf-8').splitlines():
         if line.endswith('/') and line[0] == '/':
             assert line in ignored
 
@@ -161,12 +163,12 @@ def test_jupyters_door_is_open_to_this_machine_alone(
     port = ServerApp().port
     assert ['EXPOSE', str(port)] in dockerfile
     assert devcontainer['forwardPorts'] == [port]
-    readme = (root / 'README.md').read_text()
+    readme = (root / 'README.md').read_text('utf-8')
     assert f'-p 127.0.0.1:{port}:{port} ' in readme
     for way in WAYS:  # and who comes in has its token
-        assert not re.search('token|password', (root / way).read_text())
+        assert not re.search('token|password', (root / way).read_text('utf-8'))
 
 
 @pytest.mark.parametrize('way', WAYS)
 def test_they_stay_short(root, way):
-    assert len((root / way).read_text().splitlines()) <= 10
+    assert len((root / way).read_text('utf-8').splitlines()) <= 10

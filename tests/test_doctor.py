@@ -499,7 +499,7 @@ def test_setup_knows_which_python_serves(tmp_path, monkeypatch):
     setup = (doctor.ROOT / 'build' / 'setup.sh').read_text('utf-8')
     (tmp_path / 'build').mkdir()
     (tmp_path / 'build' / 'setup.sh').write_text(
-        setup.replace('[ -n "$1" ] && ', 'false && ')
+        setup.replace('[ -n "$1" ] && ', 'false && '), encoding='utf-8'
     )
     script(tmp_path / 'python3.9', 'echo Python 3.9.18')
     monkeypatch.setenv('PATH', str(tmp_path), prepend=os.pathsep)

@@ -93,7 +93,9 @@ def test_what_is_missing_is_said_in_one_line(checkout):
 
 def test_an_index_that_does_not_answer_is_told_in_one_line(checkout):
     hashes = '--hash=sha256:' + '0' * 64
-    (checkout / 'requirements' / 'cpu.txt').write_text(f'no==1 {hashes}\n')
+    (checkout / 'requirements' / 'cpu.txt').write_text(
+        f'no==1 {hashes}\n', encoding='utf-8'
+    )
     with socket.create_server(('127.0.0.1', 0)) as closed:
         address = f'http://127.0.0.1:{closed.getsockname()[1]}/'
     options = {'PIP_INDEX_URL': address, 'PIP_EXTRA_INDEX_URL': ''}
@@ -122,11 +124,11 @@ def fake_python(path, minor=None, fits=True, reason='is Python 3.9'):
 @pytest.fixture
 def bare(checkout, tmp_path, monkeypatch):
     """Run setup.sh where there is no Python but what a test makes."""
-    text = (checkout / 'build' / 'setup.sh').read_text()
+    text = (checkout / 'build' / 'setup.sh').read_text('utf-8')
     text, count = re.subn("places='.*'", f"places='{tmp_path}/usr'", text)
     assert count == 1 and '/etc/os-release' in text
     text = text.replace('/etc/os-release', f'{tmp_path}/os-release')
-    (checkout / 'build' / 'setup.sh').write_text(text)
+    (checkout / 'build' / 'setup.sh').write_text(text, encoding='utf-8')
     tools = tmp_path / 'bin'
     tools.mkdir()
     for name in TOOLS:
@@ -233,7 +235,7 @@ def test_python_rules_and_must_fit(bare, tmp_path):
 )
 def test_one_line_says_what_to_type(bare, tmp_path, release, told):
     if release:
-        (tmp_path / 'os-release').write_text(f'{release}\n')
+        (tmp_path / 'os-release').write_text(f'{release}\n', encoding='utf-8')
     status, lines = bare('cpu')
     assert status == 1 and len(lines) == 1
     assert lines[0].startswith('The book needs CPython 3.11 to 3.13 with venv')
@@ -248,7 +250,7 @@ def test_what_installs_pythons_is_named(bare, tmp_path, tool):
 
 
 def test_a_python_without_venv_is_named(bare, tmp_path):
-    (tmp_path / 'os-release').write_text('ID=debian\n')
+    (tmp_path / 'os-release').write_text('ID=debian\n', encoding='utf-8')
     reason = '1 has no venv or no ensurepip'
     fake_python(tmp_path / 'bin' / 'python3', None, reason=reason)
     status, (line,) = bare('cpu')
@@ -305,13 +307,13 @@ def test_this_python_fits(checkout):
 # ------------------------------------------------------- Moved, and copied
 def test_a_moved_and_a_copied_checkout_work_as_they_are(checkout):
     """Each with its own code; nothing is installed again."""
-    (checkout / 'utils.py').write_text('where = "first"\n')
+    (checkout / 'utils.py').write_text('where = "first"\n', encoding='utf-8')
     says = ('-c', 'import utils; print(utils.where, utils.__file__)')
     assert setup(checkout, 'cpu', *says).returncode == 0
 
     copy = checkout.parent / 'a copy'
     shutil.copytree(checkout, copy, symlinks=True)
-    (copy / 'utils.py').write_text('where = "second"\n')
+    (copy / 'utils.py').write_text('where = "second"\n', encoding='utf-8')
     moved = checkout.parent / 'moved'
     checkout.rename(moved)
     for folder, where in (moved, 'first'), (copy, 'second'):
@@ -328,7 +330,7 @@ def test_a_moved_and_a_copied_checkout_work_as_they_are(checkout):
         assert str(folder) in done.stdout, done.stderr
         for file in (folder / '.venv' / 'bin').iterdir():
             if not file.is_symlink():
-                assert str(checkout) not in file.read_text()
+                assert str(checkout) not in file.read_text('utf-8')
 
 
 def test_python_may_die_without_a_word(checkout):

@@ -111,7 +111,7 @@ def needs_of(packages, everywhere):
 
 def test_an_empty_python_gets_all_that_the_packages_ask_for(root):
     """Perhaps a few that they ask for on other systems."""
-    pins = (root / 'requirements' / 'cpu.txt').read_text()
+    pins = (root / 'requirements' / 'cpu.txt').read_text('utf-8')
     blocks = start.missing(pins, lambda name: False, False)
     packages = ['mxnet', *start.NEEDS]
     assert needs_of(packages, False) <= set(blocks)
@@ -187,7 +187,7 @@ def test_an_old_python_is_named(monkeypatch):
     monkeypatch.setattr(platform, 'python_version', lambda: '3.10.13')
     with pytest.raises(start.CannotStart, match=r'3\.11 .* this is 3\.10\.13'):
         start.refuse_machine()
-    ast.parse(Path(start.__file__).read_text(), feature_version=(3, 8))
+    ast.parse(Path(start.__file__).read_text('utf-8'), feature_version=(3, 8))
 
 
 # ------------------------------------------------------------------ The book
@@ -204,7 +204,7 @@ def hosted(tmp_path, monkeypatch):
 
 def write_book(folder):
     folder.mkdir(parents=True)
-    (folder / 'segbook.py').write_text('a book')
+    (folder / 'segbook.py').write_text('a book', encoding='utf-8')
     return folder
 
 
@@ -225,7 +225,7 @@ def test_the_book_is_fetched_once(hosted, monkeypatch, capsys):
         for url in (str(archive), archive.as_uri()):
             monkeypatch.setenv('BOOK_URL', url)
             fetched = start.find_book()
-            assert (fetched / 'segbook.py').read_text() == 'a book'
+            assert (fetched / 'segbook.py').read_text('utf-8') == 'a book'
             monkeypatch.setenv('BOOK_URL', 'nowhere.zip')
             assert start.find_book() == fetched == hosted / 'segmentation'
             fetched.rename(hosted.parent / f'{n} {len(url)}')
@@ -241,7 +241,7 @@ def test_the_book_may_be_a_repository(hosted, monkeypatch):
     # The constant, this time.
     monkeypatch.setattr(start, 'BOOK_URL', source.as_uri())
     fetched = start.find_book()
-    assert (fetched / 'segbook.py').read_text() == 'a book'
+    assert (fetched / 'segbook.py').read_text('utf-8') == 'a book'
     assert os.listdir(hosted) == ['segmentation']
 
 
@@ -258,7 +258,7 @@ def test_the_book_may_be_a_repository(hosted, monkeypatch):
     ],
 )
 def test_without_the_book_one_line_says_why(hosted, monkeypatch, url, says):
-    (hosted / 'text.zip').write_text('please sign in')
+    (hosted / 'text.zip').write_text('please sign in', encoding='utf-8')
     with zipfile.ZipFile(hosted / 'empty.zip', 'w') as archive:
         archive.writestr('a file', 'a text')
     monkeypatch.setenv('BOOK_URL', url)
@@ -291,8 +291,8 @@ def lacking(hosted, root, monkeypatch):
         (hosted / name).parent.mkdir(exist_ok=True)
         (hosted / name).write_bytes((root / name).read_bytes())
     wheels, pins = hosted.parent / 'wheels', hosted / 'requirements/cpu.txt'
-    pins.write_text('numpy==1.0 --hash=sha256:00\n')
-    with open(pins, 'a') as file:
+    pins.write_text('numpy==1.0 --hash=sha256:00\n', encoding='utf-8')
+    with open(pins, 'a', encoding='utf-8') as file:
         file.write(write_wheel(wheels, 'lacking', 'x = "is here"'))
     monkeypatch.setattr(start, 'NEEDS', ('numpy', 'lacking'))
     monkeypatch.setattr(sys, 'path', [*sys.path])
@@ -354,15 +354,15 @@ def test_what_is_missing_is_installed_beside_the_rest_once(
 def test_a_failure_leaves_nothing_and_the_next_try_works(
     lacking, old, new, says
 ):
-    pins = lacking.read_text()
+    pins = lacking.read_text('utf-8')
     last = pins.rindex(old)
     changed = pins[last:].replace(old, new)[: len(pins) - last]
-    lacking.write_text(pins[:last] + changed)
+    lacking.write_text(pins[:last] + changed, encoding='utf-8')
     with pytest.raises(start.CannotStart, match=says) as caught:
         start.main()
     assert '\n' not in str(caught.value)
     assert not [*lacking.parents[2].glob('cache/segmentation/[!.]*')]
-    lacking.write_text(pins)
+    lacking.write_text(pins, encoding='utf-8')
     start.main()
     assert importlib.metadata.version('lacking') == '1'
 

@@ -257,7 +257,7 @@ def test_arguments_that_cannot_be_are_named():
 
 def test_workers_that_would_train_alone_do_not_begin(tmp_path):
     path = tmp_path / 'program.py'
-    path.write_text(PROGRAM)
+    path.write_text(PROGRAM, encoding='utf-8')
     command = ['python', str(path), 'device', str(tmp_path / 'out'), '']
     done = subprocess.run(
         [*LAUNCH, '--workers', '2', '--', *command],
@@ -281,7 +281,8 @@ def test_the_documented_command_works_as_it_is_typed(tmp_path):
     (tmp_path / 'tools/train.py').write_text(
         'import sys, mxnet\n'
         "store = mxnet.kv.create('dist_sync')\n"
-        'print(f"rank {store.rank} of {store.num_workers}", sys.argv[1:])\n'
+        'print(f"rank {store.rank} of {store.num_workers}", sys.argv[1:])\n',
+        encoding='utf-8',
     )
     line, _ = launch.__doc__.split('\n\n')[1:3]
     shell = {k: v for k, v in os.environ.items() if k != 'DMLC_ROLE'}

@@ -41,7 +41,7 @@ def asked_for():
     """
     found = defaultdict(set)
     for path in MXNET.rglob('*.py'):
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_text('utf-8'))
         numpys_here = {
             alias.asname or alias.name
             for node in ast.walk(tree)
@@ -61,7 +61,7 @@ def asked_for():
         'numpy/fallback.py': 'fallbacks __all__',
     }
     for file, names in lists.items():
-        for node in ast.parse((MXNET / file).read_text()).body:
+        for node in ast.parse((MXNET / file).read_text('utf-8')).body:
             if isinstance(node, ast.Assign) and (
                 ast.unparse(node.targets[0]) in names.split()
                 and isinstance(node.value, ast.List)
@@ -190,7 +190,7 @@ def test_variables_take_numpys_integers():
 
 def test_iterators_take_numpys_integers(tmp_path):
     path = tmp_path / 'a.csv'
-    path.write_text('1,2\n3,4\n')
+    path.write_text('1,2\n3,4\n', encoding='utf-8')
 
     def read(i):
         batches = mx.io.CSVIter(

@@ -35,7 +35,7 @@ def page(folder, path):
 def text(folder, path):
     """Return what a page says; nothing if it is not there."""
     file = page(folder, path)
-    return html.unescape(file.read_text()) if file.exists() else ''
+    return html.unescape(file.read_text('utf-8')) if file.exists() else ''
 
 
 def outputs(folder, path):
@@ -46,7 +46,7 @@ def outputs(folder, path):
 
 def state(folder):
     """Return what state.js says to the pages that are not finished."""
-    script = (folder / make_html.OUTPUT / make_html.STATE).read_text()
+    script = (folder / make_html.OUTPUT / make_html.STATE).read_text('utf-8')
     return json.loads(re.fullmatch(r'bookState\((.*)\)\n', script)[1])
 
 
@@ -86,7 +86,9 @@ def test_pages_come_as_chapters_finish_and_a_killed_build_leaves_whole_ones(
         assert 'class="unfinished"' not in text(tiny, path), path
     draft = text(tiny, THIRD)
     assert 'class="unfinished"' in draft
-    assert 'time.sleep' in draft and 'cell 1 of 1' not in notes.read_text()
+    assert 'time.sleep' in draft and 'cell 1 of 1' not in notes.read_text(
+        'utf-8'
+    )
     assert list(state(tiny)['pages']) == ['chapters/three']
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -185,7 +187,7 @@ def watch(tmp_path):
     (tmp_path / '_build').mkdir()
     times = {FIRST.as_posix(): {'seconds': 100}, 'chapters/two.md': {}}
     times['chapters/two.md']['seconds'] = 600
-    (tmp_path / progress.TIMES).write_text(json.dumps(times))
+    (tmp_path / progress.TIMES).write_text(json.dumps(times), encoding='utf-8')
     watch = Progress(tmp_path)
     watch.plan(
         {FIRST: notebook('a = 1', 'train()'), SECOND: notebook('b')},
@@ -259,7 +261,9 @@ def test_times_are_kept_for_the_next_build_and_printed(watch, tmp_path):
 
 def test_a_damaged_file_of_times_is_none(tmp_path):
     (tmp_path / '_build').mkdir()
-    (tmp_path / progress.TIMES).write_text('{"chapters/fcn.md": {"sec')
+    (tmp_path / progress.TIMES).write_text(
+        '{"chapters/fcn.md": {"sec', encoding='utf-8'
+    )
     usual = Progress(tmp_path).usual(Path('chapters/fcn.md'))
     assert usual == progress.USUAL['chapters/fcn.md']
 
@@ -305,13 +309,17 @@ def site(folder, root, output):
     (made / 'chapters').mkdir()
     shutil.copy(root / 'build/static/book.js', made / '_static')
     cells = ''.join(CELL % i + output for i in range(60))
-    (made / 'chapters/one.html').write_text(PAGE.replace('CELLS', cells))
+    (made / 'chapters/one.html').write_text(
+        PAGE.replace('CELLS', cells), encoding='utf-8'
+    )
 
 
 def test_a_page_is_replaced_where_its_reader_is(tmp_path, root, watch):
-    (tmp_path / 'index.md').write_text('# A\n\n```toc\n\nchapters/one\n```\n')
+    (tmp_path / 'index.md').write_text(
+        '# A\n\n```toc\n\nchapters/one\n```\n', encoding='utf-8'
+    )
     (tmp_path / 'chapters').mkdir()
-    (tmp_path / FIRST).write_text('# One\n')
+    (tmp_path / FIRST).write_text('# One\n', encoding='utf-8')
     site(tmp_path, root, '')
     make_html.publish(tmp_path, watch, [FIRST])
     cell = '() => document.querySelectorAll(".highlight-python")[30]'
@@ -327,9 +335,13 @@ def test_a_page_is_replaced_where_its_reader_is(tmp_path, root, watch):
         view.wait_for_function(
             'document.body.innerText.includes("runs since")'
         )
-        old = (tmp_path / make_html.OUTPUT / make_html.STATE).read_text()
+        old = (tmp_path / make_html.OUTPUT / make_html.STATE).read_text(
+            'utf-8'
+        )
         old = re.sub(r'"at": \d+', '"at": 1000', old)
-        (tmp_path / make_html.OUTPUT / make_html.STATE).write_text(old)
+        (tmp_path / make_html.OUTPUT / make_html.STATE).write_text(
+            old, encoding='utf-8'
+        )
         view.wait_for_function('document.body.innerText.includes("stopped")')
         # The page is finished.
         view.evaluate(f'({cell})().scrollIntoView()')

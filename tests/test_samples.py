@@ -547,6 +547,6 @@ def test_photos_are_found_by_every_ending_of_their_format(own, ending):
 def test_pictures_that_are_not_read_are_named(own, ending):
     (own[0] / f'odd.{ending}').write_bytes(b'whatever')
     noted(own, f'odd.{ending}', 'not read', 'export it as JPEG or PNG')
-    (own[0] / 'notes.txt').write_text('no picture')
-    (own[0] / 'Thumbs.db').write_text('no picture')
+    (own[0] / 'notes.txt').write_text('no picture', encoding='utf-8')
+    (own[0] / 'Thumbs.db').write_text('no picture', encoding='utf-8')
     assert len(findings(own)) == 1

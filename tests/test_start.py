@@ -126,7 +126,7 @@ def test_a_process_can_fork_while_mxnet_works_on_a_batch():
 
 def test_the_cuda_libraries_are_those_beside_mxnet(tmp_path):
     """Another CUDA's lie in a folder that is searched before."""
-    maps = Path('/proc/self/maps').read_text()
+    maps = Path('/proc/self/maps').read_text('utf-8')
     library = re.search(r'/\S+/libm[.-]\S+', maps)[0]  # any will do
     ours, theirs = tmp_path / 'of MXNet', tmp_path / 'of others'
     for folder, file in (
@@ -138,7 +138,9 @@ def test_the_cuda_libraries_are_those_beside_mxnet(tmp_path):
         shutil.copy(library, folder / 'nvidia' / file)
     info = ours / 'mxnet_cu112-1.9.1.dist-info'
     info.mkdir()
-    (info / 'METADATA').write_text('Name: mxnet-cu112\nVersion: 1.9.1\n')
+    (info / 'METADATA').write_text(
+        'Name: mxnet-cu112\nVersion: 1.9.1\n', encoding='utf-8'
+    )
     show = 'import utils; print(open("/proc/self/maps").read())'
     path = os.pathsep.join(map(str, (theirs, ours, HERE)))
     loaded, _ = run(show, PYTHONPATH=path)
