@@ -122,9 +122,9 @@ __all__ = [
     'save_label',
     'set_seed',
 ]
-__all__ += ['classes_last', 'freeze_batch_norm']
+__all__ += ['check_table', 'classes_last', 'freeze_batch_norm']
 __all__ += ['devices_of', 'doctor', 'peak_memory', 'try_all_gpus', 'try_gpu']
-__all__ += ['Batches', 'SegmentationMetric', 'normalize']
+__all__ += ['Batches', 'SegmentationMetric', 'background_of', 'normalize']
 __all__ += [
     'heat',
     'overlay',
@@ -136,7 +136,6 @@ __all__ += [
     'show_overlay',
 ]
 __all__ += ['Shape', 'read_labelme', 'save_net', 'shape_mask']
-__all__ += ['background_of', 'check_table']
 __all__ += [
     'DATA',
     'VOC_ARCHIVE',
@@ -149,8 +148,7 @@ __all__ += [
 ]
 __all__ += ['Finding', 'check_own', 'make_set', 'own_files']
 __all__ += ['evaluate', 'predict', 'show_widget', 'vary']
-__all__ += ['compare_times', 'training_memory']
-__all__ += ['take_step', 'train']
+__all__ += ['compare_times', 'take_step', 'train', 'training_memory']
 
 
 def train(
