@@ -123,7 +123,7 @@ else
     case $best in
     '' | [01]\ *)
         # `other`: one that the tests have not run with.
-        [ "$1" = other ] && except=$(cd "$here/../.venv/lib" && echo python3.*)
+        [ "$1" = other ] && except=$(cd "$here/../.venv/lib" 2>/dev/null && echo python3.*)
         best=$(ask_all | grep -v "^${except#python3.} " | sort -s -k1,1nr | head -n 1)
         ;;
     esac
