@@ -34,6 +34,7 @@ import time
 
 import book
 import environment
+import progress
 import utils
 from parts.start import physical_cores
 
@@ -271,7 +272,7 @@ def sizes():
 
 
 def build_the_book():
-    """Build a copy of the book, twice: the seconds of each."""
+    """Build a copy of the book, twice: the seconds of each, and of pages."""
     copy = FOLDER / 'book'
     shutil.rmtree(copy, ignore_errors=True)
     listed = subprocess.run(
@@ -284,7 +285,7 @@ def build_the_book():
     for name in filter(None, listed.split('\0')):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(book.ROOT / name, copy / name)
-    times = []
+    times, pages = [], None
     for _ in range(2):
         start = time.perf_counter()
         done = subprocess.run(
@@ -296,8 +297,15 @@ def build_the_book():
         if done.returncode:
             raise Broken(f'building the book: status {done.returncode}')
         times.append(time.perf_counter() - start)
+        pages = pages or progress.read_times(copy / progress.TIMES)
     shutil.rmtree(copy)
-    return {'cold_seconds': times[0], 'again_seconds': times[1]}
+    first = min(figures['readable_after'] for figures in pages.values())
+    return {
+        'cold_seconds': times[0],
+        'again_seconds': times[1],
+        'first_page_seconds': first,
+        'pages': pages,
+    }
 
 
 def processor():
@@ -364,7 +372,14 @@ def report(result):
         )
     table(rows)
     for name, seconds in result.get('book', {}).items():
-        print(f'the book, {name}: {seconds:.1f}')
+        if name != 'pages':
+            print(f'the book, {name}: {seconds:.1f}')
+    rows = [('page', 'executed in s', 'readable after s')]
+    for page, figures in result.get('book', {}).get('pages', {}).items():
+        seconds = figures.get('seconds', '')
+        rows.append((page, f'{seconds}', f'{figures["readable_after"]}'))
+    if len(rows) > 1:
+        table(rows)
 
 
 def run(rounds, whole_book):

@@ -509,13 +509,7 @@ def diagnose():
     if broken:
         verdict = f'The book should run here on {where}, but .venv fails.'
     elif not has_python and not ready:
-<<<<<<< HEAD
-        verdict = (
-            f'With another Python, this machine runs the book on {where}.'
-        )
-=======
         verdict = f'With another Python, this machine runs it on {where}.'
->>>>>>> 0a9939b (The doctor's words for any Python)
 
     facts = []
     if ready:

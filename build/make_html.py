@@ -168,7 +168,8 @@ def publish(root, watch, drafts):
     (root / STAMP).unlink(missing_ok=True)
     with whole.scratch(root / OUTPUT.parent) as scratch:
         made = scratch / OUTPUT.name
-        shutil.copytree(root / WORK / OUTPUT, made)
+        without = shutil.ignore_patterns('.doctrees', '.buildinfo')
+        shutil.copytree(root / WORK / OUTPUT, made, ignore=without)
         for page in drafts:
             path = made / page.with_suffix('.html')
             text = path.read_text('utf-8')

@@ -50,6 +50,7 @@ NEEDS = {
     'test_hostile_pages.py': 'sphinx',
     'test_lab.py': 'jupyterlab',
     'test_pages.py': 'playwright',
+    'test_progress.py': 'd2lbook',
     'test_reach.py': 'd2lbook',
     'test_rooms.py': 'd2lbook',
     'test_runner.py': 'd2lbook',

@@ -496,12 +496,8 @@ def test_setup_knows_which_python_serves(tmp_path, monkeypatch):
         f'{version} ({sys.executable})',
     )
     # A checkout whose setup.sh finds none.
-<<<<<<< HEAD
-    setup = (doctor.ROOT / 'build' / 'setup.sh').read_text('utf-8')
-=======
     monkeypatch.delenv('PYTHON')
-    setup = (doctor.ROOT / 'build' / 'setup.sh').read_text()
->>>>>>> 0a9939b (The doctor's words for any Python)
+    setup = (doctor.ROOT / 'build' / 'setup.sh').read_text('utf-8')
     (tmp_path / 'build').mkdir()
     (tmp_path / 'build' / 'setup.sh').write_text(
         setup.replace('[ -n "$1" ] && ', 'false && '), encoding='utf-8'
