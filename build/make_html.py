@@ -188,13 +188,13 @@ def publish(root, watch, drafts):
 
 def write_state(folder, watch, drafts):
     """Tell the pages of `drafts` in a folder why they have no outputs."""
+    names = {page: page.with_suffix('').as_posix() for page in drafts}
     state = {
         'at': round(time.time()),
         'ended': watch.ended,
-        'pages': {
-            page.with_suffix('').as_posix(): watch.sentence(page)
-            for page in drafts
-        },
+        # What is said of these stays right when the build is killed.
+        'settled': [names[page] for page in drafts if watch.settled(page)],
+        'pages': {names[page]: watch.sentence(page) for page in drafts},
     }
     path, text = folder / STATE, f'bookState({json.dumps(state)})\n'
     book.write_whole(path, text)

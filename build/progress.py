@@ -197,6 +197,10 @@ class Progress:
         self.readable |= pages
         self.note({page: {'readable_after': after} for page in new})
 
+    def settled(self, page):
+        """Whether a page without outputs gets none in this build."""
+        return self.tasks[page].state in (FAILED, LEFT_OUT)
+
     def say(self, text):
         """Print a line that stays."""
         with self.writing:
