@@ -119,7 +119,7 @@ def make(folder, pins, works):
         link.symlink_to(os.path.relpath(pandoc, link.parent))
     forget_the_folder(folder)
     if pins.stem not in ('bench', 'audit'):  # which have no MXNet
-        lend_libgomp(packages)
+        lend_libraries(packages)
         works(python)
     whole.write_whole(folder / STAMP, stamp_for(pins))
 
@@ -144,14 +144,15 @@ def forget_the_folder(folder):
                 file.write_bytes(BEGINNING + text[match.end() :])
 
 
-def lend_libgomp(packages):
-    """Give MXNet the libgomp of another package if the system has none."""
-    find = 'import ctypes; ctypes.CDLL("libgomp.so.1")'
-    found = subprocess.run([sys.executable, '-c', find], capture_output=True)
-    theirs = sorted(packages.glob('pykdtree.libs/libgomp-*'))
-    if found.returncode and theirs:
-        link = packages / 'mxnet' / 'libgomp.so.1'
-        link.symlink_to(os.path.relpath(theirs[0], link.parent))
+def lend_libraries(packages):
+    """Give MXNet those of other packages that the system has not."""
+    for name in ('libgomp.so.1', 'libquadmath.so.0'):
+        find = [sys.executable, '-c', f'import ctypes; ctypes.CDLL("{name}")']
+        found = subprocess.run(find, capture_output=True)
+        theirs = sorted(packages.glob(f'*.libs/{name.split(".")[0]}-*'))
+        if found.returncode and theirs:
+            link = packages / 'mxnet' / name
+            link.symlink_to(os.path.relpath(theirs[0], link.parent))
 
 
 def check(python):
@@ -167,6 +168,7 @@ def check(python):
     reason = said.splitlines()[-1]
     help_ = {
         'libgomp.so.1': 'install the package libgomp1 (Fedora: libgomp)',
+        'libquadmath.so.0': 'install the package libquadmath0',
         'libstdc++.so.6': 'install the package libstdc++6',
         'libz.so.1': 'install the package zlib1g',
         'libcuda.so.1': "install NVIDIA's driver",

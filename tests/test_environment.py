@@ -91,6 +91,29 @@ def test_what_is_missing_is_said_in_one_line(checkout):
     ]
 
 
+@pytest.mark.parametrize('status', [0, 1])
+def test_mxnet_borrows_libraries_that_the_system_has_not(
+    tmp_path, monkeypatch, status
+):
+    asked = script(tmp_path / 'python', f'exit {status}\n')
+    monkeypatch.setattr(environment.sys, 'executable', str(asked))
+    packages = tmp_path / 'packages'
+    (packages / 'mxnet').mkdir(parents=True)
+    for name in ('pykdtree.libs/libgomp-1.so', 'scipy.libs/libquadmath-2.so'):
+        (packages / name).parent.mkdir()
+        (packages / name).write_text(name, encoding='utf-8')
+    environment.lend_libraries(packages)
+    moved = packages.rename(tmp_path / 'moved') / 'mxnet'
+    assert {path.name: path.read_text('utf-8') for path in moved.iterdir()} == (
+        {
+            'libgomp.so.1': 'pykdtree.libs/libgomp-1.so',
+            'libquadmath.so.0': 'scipy.libs/libquadmath-2.so',
+        }
+        if status
+        else {}
+    )
+
+
 def test_an_index_that_does_not_answer_is_told_in_one_line(checkout):
     hashes = '--hash=sha256:' + '0' * 64
     (checkout / 'requirements' / 'cpu.txt').write_text(
