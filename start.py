@@ -242,7 +242,8 @@ def main():
     try:
         import utils
     except (ImportError, OSError) as error:
-        advice = '; type !apt-get install libgomp1' * ('gomp' in str(error))
+        advice = '; in a cell, !apt-get install libgomp1 libquadmath0'
+        advice *= bool(re.search('lib(gomp|quadmath)', str(error)))
         raise CannotStart(f'MXNet does not start: {error}{advice}') from None
     used = [f'{x} {sys.modules[x].__version__}' for x in ('mxnet', 'numpy')]
     print(f'Ready: {", ".join(used)}, {utils.try_gpu()}')

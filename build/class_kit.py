@@ -42,12 +42,8 @@ LIBRARY = (
     'build/widgets/**/*',
 )
 START = (
-    *(
-        'start.py',
-        'build/setup.sh',
-        'requirements/cpu.txt',
-        'requirements/gpu.txt',
-    ),
+    *('start.py', 'build/setup.sh'),
+    *('requirements/cpu.txt', 'requirements/gpu.txt'),
     *('build/lab_settings.py', 'build/lab/labconfig/*.json'),
 )
 # Shorter lines and sentences stand in many programs and texts by chance, and

@@ -75,7 +75,7 @@ def copy_notebooks(root):
         text = nbformat.writes(notebook) + '\n'
         texts[book.file_name(page)] = text.encode()
     # For those who take a notebook to a machine that knows nothing of it.
-    texts['start.py'] = (root / 'start.py').read_bytes()
+    texts['start.py'] = (book.ROOT / 'start.py').read_bytes()
     folder = root / NOTEBOOKS
     return [folder / name for name in copies.give(folder, texts)]
 

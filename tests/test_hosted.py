@@ -377,6 +377,24 @@ def test_no_network_is_named(monkeypatch, lacking):
         start.main()
 
 
+@pytest.mark.parametrize(
+    'error, advice',
+    [
+        ('libquadmath.so.0: cannot open', '!apt-get install'),
+        ('something else', 'something else$'),
+    ],
+)
+def test_a_library_that_is_missing_is_named(lacking, error, advice):
+    (start.HERE / 'utils.py').write_text(f'raise OSError({error!r})')
+    loaded = sys.modules.pop('utils')
+    try:
+        with pytest.raises(start.CannotStart, match=advice) as caught:
+            start.main()
+    finally:
+        sys.modules['utils'] = loaded
+    assert error in str(caught.value)
+
+
 # ------------------------------------------------------------- In a notebook
 def outputs_of(folder, *cells):
     """Run cells in a new kernel; return a text of outputs for each."""
