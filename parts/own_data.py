@@ -145,7 +145,8 @@ def check_own(photos, labels, table, read):
     and a list of `Finding`s: files without their other half, damaged files,
     names, colours and indices that are not in the table, labels that were
     saved as JPEG or smoothed, sizes that differ, photos that are stored
-    sideways, and classes without a pixel. Whatever is wrong with a file, all
+    sideways, what had to be guessed of samples (`samples.notes`) or is
+    transparent, and classes without a pixel. Whatever is wrong with a file, all
     others are looked at.
 
     Raises FileNotFoundError if a folder is not there.
@@ -205,12 +206,13 @@ def _check_pair(photo, path, table, read):
             'upright: look whether its label lies right'
         )
     words = 'it is laid on white'
-    notes += _notes_on_samples(photo, image, words)
+    for note in _notes_on_samples(image, words):
+        notes.append(f'{photo.name}: {note}')
     if _ending(path) != '.json':
         index = unpainted(table)
         what = 'void' if index == table.void else f'«{table.names[index]}»'
         words = f'it was not painted, and is read as {what}'
-        notes += _notes_on_samples(path, open_image(path), words)
+        notes += _notes_on_samples(open_image(path), words)
     if _ending(path) == '.png':
         _refuse_strange_colors(path, table)
     label = read(path, table, size)
@@ -232,14 +234,13 @@ def _check_pair(photo, path, table, read):
     return label, notes
 
 
-def _notes_on_samples(path, image, clear):
+def _notes_on_samples(image, clear):
     """What of a picture was guessed or left out; `clear`: what became so."""
-    notes = samples.notes(image)
-    opacity = samples.opacity(image)
+    notes, opacity = samples.notes(image), samples.opacity(image)
     if opacity is not None:
         share = (opacity < 255).mean()
         notes.append(f'{share:.1%} of it is transparent: {clear}')
-    return [f'{path.name}: {note}' for note in notes]
+    return notes
 
 
 def _label_size(path, table):

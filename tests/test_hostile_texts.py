@@ -166,3 +166,37 @@ def test_a_terminal_may_know_no_letters_but_latin(checkpoint, tmp_path, root):
     )
     assert done.returncode == 1
     assert done.stderr == 'there is no checkpoint no such net \\u65e5\n'
+
+
+def test_photos_are_segmented_whatever_the_terminal_knows(
+    checkpoint, tmp_path, root
+):
+    """The paths of both pictures are told, and the command has succeeded."""
+    photo = tmp_path / '日本.png'
+    Image.new('RGB', (40, 30), 'teal').save(photo)
+    done = subprocess.run(
+        [sys.executable, '-c', PREDICT, str(tmp_path / 'out')]
+        + [str(photo), str(checkpoint)],
+        cwd=root,
+        env={**os.environ, 'PYTHONIOENCODING': 'ascii'},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for end in '.png', '-overlay.jpg':
+        assert (tmp_path / f'out/日本{end}').is_file()
+        assert f'/\\u65e5\\u672c{end}\n' in done.stdout
+
+
+# The command as it is started, but that it writes to another folder.
+PREDICT = """
+import sys
+sys.path[:0] = ['build', '.']
+import ending
+ending.at_once()
+from pathlib import Path
+from tools import predict
+predict.FOLDER = Path(sys.argv.pop(1))
+ending.in_order()
+sys.exit(predict.main())
+"""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import segbook
 import utils
+from parts.samples import notes, opacity
 from picture_files import png, tiff
 from test_labelme import HEIGHT, SHIP, TABLE, WIDTH, shape, write_json
 
@@ -303,6 +304,32 @@ def test_kinds_that_are_not_read_are_named(
     assert capfd.readouterr() == ('', '')
 
 
+def test_transparency_in_webp(tmp_path):
+    samples = colors(255, 4)
+    samples[..., 3] = ramp(255, HEIGHT, WIDTH)[:, ::-1]
+    path = tmp_path / 'x.webp'
+    image = Image.fromarray(samples.astype('uint8'))
+    image.save(path, lossless=True, exact=True)
+    expected = on_white(samples[..., :3], samples[..., 3] / 255, 255)
+    is_seen(path, expected)
+
+
+@pytest.mark.parametrize('kind', ['JPEG', 'TIFF'])
+def test_four_bands_of_ink_are_no_transparency(kind, tmp_path):
+    """Cyan, magenta, yellow and black: what is left of white."""
+    samples = onp.zeros((HEIGHT, WIDTH, 4), 'uint8')
+    samples[:, :, 0] = onp.linspace(0, 255, WIDTH)
+    samples[:, :, 3] = 51
+    path = tmp_path / 'x'
+    Image.fromarray(samples, 'CMYK').save(path, kind, quality=100)
+    ink = samples / 255
+    expected = 255 * (1 - ink[..., :3]) * (1 - ink[..., 3:])
+    is_seen(path, expected, within=4)  # JPEG
+    image = utils.open_image(path)
+    assert image.mode == 'CMYK' and notes(image) == []
+    assert opacity(image) is None
+
+
 # ------------------------------------------------------------------- labels
 
 TABLE_LABEL = onp.zeros((HEIGHT, WIDTH), 'uint8')
@@ -480,7 +507,7 @@ def test_a_label_that_was_not_painted_everywhere_is_told(own):
     rgb = segbook.label_to_color(onp.where(TABLE_LABEL > 0, TABLE_LABEL, 2))
     Image.fromarray(rgb[..., :3]).save(own[0] / 'odd.jpg')
     Image.fromarray(onp.dstack([rgb, opacity])).save(own[1] / 'odd.png')
-    share = f'{(opacity == 0).mean():.1%} of it is transparent'
+    share = f'note: odd.png: {(opacity == 0).mean():.1%} of it is transparent'
     noted(own, share, 'not painted, and is read as «background»')
     classes, _ = utils.check_own(*own, TABLE, segbook.read_own)
     assert classes['odd'] == {0, 1, 3}
