@@ -144,40 +144,40 @@ def _whole(file, name):
             image = image.convert('LA')
         if samples.facts(image).bits == 16 and len(image.getbands()) > 1:
             samples.join_halves(image, lambda: _decoded(file, _GREY, low=True))
-    except UnidentifiedImageError as error:
-        raise ValueError(f'{name} cannot be read: {_why(file)}') from error
-    except Image.DecompressionBombError as error:
-        pixels = re.search(r'\d+', str(error))[0]
-        raise ValueError(
-            f'{name} cannot be read: it has {pixels} pixels, and at most '
-            f'{MOST_PIXELS} are read at once: cut it into parts, or scale it '
-            'down'
-        ) from error
     except Exception as error:  # of whatever kind a damaged file leads to
-        raise ValueError(
-            f'{name} cannot be read: {error}: it is damaged or not complete; '
-            'get it anew, or export it again'
-        ) from error
+        words = _in_words(error, file)
+        raise ValueError(f'{name} cannot be read: {words}') from error
     image.filename = str(name)  # for what is said of its samples
     return image
 
 
-def _why(file):
-    """Why a file is no picture that is read, and what to do."""
-    file.seek(0)
-    begin = file.read(16)
-    for kind in FORMATS:
-        _, begins_so = Image.OPEN[kind]
-        if begins_so(begin):
-            return (
-                f'it begins as {kind} does, but is damaged, or of a kind that '
-                'is not read: export it again, with 8 bits a sample, in grey '
-                'or RGB'
-            )
-    return (
-        f'it is no picture of the kinds {", ".join(FORMATS)}: export it as '
-        'one of them'
-    )
+_TOO_LARGE = 'cut it into parts, or scale it down'
+
+
+def _in_words(error, file):
+    """What is wrong with a file, and what to do, by what reading it raised."""
+    text = str(error)
+    if isinstance(error, UnidentifiedImageError):
+        file.seek(0)
+        begin = file.read(16)
+        for kind in FORMATS:
+            if Image.OPEN[kind][1](begin):
+                return (
+                    f'it begins as {kind} does, but is damaged, or of a kind '
+                    'that is not read: export it again, with 8 bits a sample, '
+                    'in grey or RGB'
+                )
+        known = ', '.join(FORMATS)
+        return f'it is no picture of the kinds {known}: export it as such'
+    if isinstance(error, Image.DecompressionBombError):
+        pixels = re.search(r'\d+', text)[0]
+        most = f'at most {MOST_PIXELS} are read at once'
+        return f'it has {pixels} pixels, and {most}: {_TOO_LARGE}'
+    if 'MAX_TEXT' in text:
+        return 'its profile or its texts are too large: save it without them'
+    if text.endswith(_TOO_LARGE):
+        return text
+    return f'{text}: it is damaged; get it anew, or export it again'
 
 
 _GREY = 128  # what libjpeg gives for rows that a file does not hold
@@ -201,7 +201,8 @@ def _decoded(file, grey, low=False):
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS // 2
     if file.seek(0, io.SEEK_END) > 4 * MOST_PIXELS:  # WebP's are read whole
-        raise OSError(f'it has more than {4 * MOST_PIXELS} bytes')
+        most = 4 * MOST_PIXELS
+        raise OSError(f'it has more than {most} bytes: {_TOO_LARGE}')
     file.seek(0)
     image = Image.open(file, formats=list(FORMATS))
     image.info['stored'] = samples.stored(image)

@@ -146,8 +146,8 @@ def check_own(photos, labels, table, read):
     names, colours and indices that are not in the table, labels that were
     saved as JPEG or smoothed, sizes that differ, photos that are stored
     sideways, what had to be guessed of samples (`samples.notes`) or is
-    transparent, and classes without a pixel. Whatever is wrong with a file, all
-    others are looked at.
+    transparent, and classes without a pixel. Whatever is wrong with a file,
+    all others are looked at.
 
     Raises FileNotFoundError if a folder is not there.
     """

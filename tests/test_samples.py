@@ -539,6 +539,9 @@ def test_a_profile_or_text_may_be_large(chunk, tmp_path):
     large = chunk(zlib.compress(b'x' * 3 * 2**20))
     path = written(tmp_path, png(colors(255), 8, COLOR, [large]))
     is_seen(path, colors(255))
+    huge = chunk(zlib.compress(b'x' * 65 * 2**20))
+    path = written(tmp_path, png(colors(255), 8, COLOR, [huge]))
+    refused(path, 'profile or its texts are too large', 'save it without them')
 
 
 def test_a_photo_of_too_many_pixels_says_what_to_do(tmp_path):
