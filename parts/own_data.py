@@ -98,10 +98,10 @@ def own_files(photos, labels):
         for name in sorted(one.keys() - other.keys()):
             text = f'this {what} of the same name: it is left out'
             findings.append(Finding(one[name].name, text, False))
+    alone = photos.keys() - labels.keys()
     for path in sorted(folder.iterdir() if '.png' in kinds else ()):
-        name = same_letters(path.stem)
-        if _ending(path) in FORMATS['JPEG'] and name in (
-            photos.keys() - labels.keys()
+        if _ending(path) in FORMATS['JPEG'] and (
+            same_letters(path.stem) in alone
         ):
             text = (
                 'JPEG changes colours, so it cannot hold a label: export it '
