@@ -104,7 +104,9 @@ def test_mxnet_borrows_libraries_that_the_system_has_not(
         (packages / name).write_text(name, encoding='utf-8')
     environment.lend_libraries(packages)
     moved = packages.rename(tmp_path / 'moved') / 'mxnet'
-    assert {path.name: path.read_text('utf-8') for path in moved.iterdir()} == (
+    assert {
+        path.name: path.read_text('utf-8') for path in moved.iterdir()
+    } == (
         {
             'libgomp.so.1': 'pykdtree.libs/libgomp-1.so',
             'libquadmath.so.0': 'scipy.libs/libquadmath-2.so',

@@ -385,7 +385,9 @@ def test_no_network_is_named(monkeypatch, lacking):
     ],
 )
 def test_a_library_that_is_missing_is_named(lacking, error, advice):
-    (start.HERE / 'utils.py').write_text(f'raise OSError({error!r})')
+    (start.HERE / 'utils.py').write_text(
+        f'raise OSError({error!r})', encoding='utf-8'
+    )
     loaded = sys.modules.pop('utils')
     try:
         with pytest.raises(start.CannotStart, match=advice) as caught:
