@@ -349,8 +349,7 @@ def test_a_page_is_replaced_where_its_reader_is(tmp_path, root, watch):
         )
         view.wait_for_function('document.body.innerText.includes("stopped")')
         old = old.replace('"settled": []', '"settled": ["chapters/one"]')
-        path = tmp_path / make_html.OUTPUT / make_html.STATE
-        path.write_text(old, encoding='utf-8')
+        (tmp_path / make_html.OUTPUT / make_html.STATE).write_text(
             old, encoding='utf-8'
         )
         view.wait_for_function('document.body.innerText.includes("runs si")')
