@@ -91,9 +91,9 @@ def show_images(
             high, and together as wide as every other row.
         alt: a sentence that says what is to be seen, for whoever cannot
             see it; without it the titles are read.
-        table: a class table. Images of integers, (height, width), are then
-            labels or predictions: they are drawn in its colours, and a
-            legend names the classes that occur.
+        table: a class table. Images of integers, (height, width), and
+            Pillow's with a palette are then labels or predictions: they are
+            drawn in its colours, and a legend names the classes that occur.
 
     Raises:
         ValueError: more images than the grid has places, none at all,
@@ -176,12 +176,12 @@ def _rows_of_frames(pictures, num_cols, scale):
 
 def _colored(images, table):
     """Draw labels in colours; return all images, and what a legend says."""
-    images = [
-        image if isinstance(image, Image.Image) else host(image)
-        for image in images
-    ]
     drawn, found = [], onp.zeros(256, bool)
     for image in images:
+        if not isinstance(image, Image.Image):
+            image = host(image)
+        elif image.mode == 'P':  # VOC's labels: the palette's indices
+            image = onp.asarray(image)
         if getattr(image, 'ndim', 0) == 2 and image.dtype.kind in 'iu':
             found[onp.unique(image)] = True
             image = table.colormap[image]

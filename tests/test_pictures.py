@@ -147,6 +147,9 @@ def test_labels_are_drawn_in_the_tables_colours_with_a_legend(shown):
     legend = both[height:]  # of fish and void, and of no ship
     assert painted(legend, (0, 0, 200)) and painted(legend, (224, 224, 192))
     assert not (abs(legend - (200, 0, 0)).max(axis=2) < 40).any()
+    palette = Image.fromarray(label.astype('uint8'), mode='P')
+    utils.show_images([photo, palette], 1, 2, alt='Both.', table=TABLE)
+    assert shown[2][0] == shown[0][0]
 
 
 def test_a_title_for_each_row(shown):
