@@ -20,7 +20,8 @@ import nbformat
 
 TIMES = '_build/times.json'
 OUTPUT = '_build/html/index.html'
-# Seconds that a page takes on two cores, for the first build of all.
+# About how many seconds a page takes on two cores, for the first build of all.
+# To renew them, take those of TIMES from a build on an idle machine.
 USUAL = {
     'chapters/data.md': 5,
     'chapters/transposed-conv.md': 4,

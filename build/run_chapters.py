@@ -46,8 +46,8 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 FORMAT = 1
 # What makes data and weights when they are first asked for.
 SOURCES = {
-    'voc_root': 'the data set is made',
-    'backbone_file': 'the backbone is trained',
+    'voc_root': 'the data set is prepared',
+    'backbone_file': 'the backbone is prepared',
 }
 # Fewer threads leave a training chapter slow; more than this gain little.
 THREADS_A_CHAPTER = 4
