@@ -81,7 +81,7 @@ def to_rgb(image):
     """Turn a Pillow image of any mode, upright or not, into RGB.
 
     What is transparent is laid on white. Of more than 8 bits a sample, those
-    that are used count (`samples.white`). Raises ValueError for samples of
+    that are used count (`samples`). Raises ValueError for samples of
     which nobody knows what is white.
     """
     turn = _TURNS.get(orientation(image))
