@@ -3,8 +3,8 @@
 # Makes an environment if it is not there yet, then runs `python COMMAND` in it.
 #        build/setup.sh doctor|which|which other|gpu-check
 # Says what this machine can run; says which Python would be taken, or which
-# second one for tests; tries the GPU environment. This file only finds a Python: environment.py, doctor.py and
-# gpu_check.py do the rest.
+# second one for tests; tries the GPU environment. This file only finds a
+# Python: environment.py, doctor.py and gpu_check.py do the rest.
 #
 # PYTHON=... rules. Else an environment keeps the Python that it was made of,
 # and a new one gets the newest that fits, or one that uv fetches.
@@ -13,9 +13,7 @@ what=$*
 [ "$what" = 'which other' ] && what=which && shift
 oldest=11 newest=13 except=
 folder=$here/../.venv
-case $1 in
-bench) newest=11 ;; # requirements/bench.in says why
-esac
+[ "$1" = bench ] && newest=11 # requirements/bench.in says why
 case $1 in
 gpu-check) folder=$folder-gpu ;;
 cpu | doctor | which) ;;
