@@ -357,7 +357,7 @@ def visible(gpus):
         return gpus
     entries = [entry.strip() for entry in chosen.split(',')]
     numbered, found = {gpu.index: gpu for gpu in gpus}, []
-    uuids = ask_uuids() if gpus and {*entries} - {*numbered} else []
+    uuids = ask_uuids() if {*entries} - {*numbered, ''} and gpus else []
     for entry in entries:
         # The begin of a UUID will do, if it is that of one GPU alone.
         begun = [i for uuid, i in uuids if entry and uuid.startswith(entry)]

@@ -10,6 +10,7 @@ counts: no comments, no docstrings. Nothing is run.
 import ast
 import functools
 import re
+from pathlib import Path
 
 from save import names_bound_by
 
@@ -154,8 +155,8 @@ class Book:
                 attribute = attributes.get(id(node), ALL)
                 found |= set(self._meant(imports[node.id], attribute))
             elif str(getattr(node, 'value', '')).endswith('.py'):
-                command = f'tools.{node.value}'.removesuffix('.py')
-                found |= set(self._meant(command, ALL))  # it is run
+                command = f'tools.{Path(node.value).stem}'  # it is run
+                found |= set(self._meant(command, ALL))
         return found
 
     def _meant(self, dotted, attribute):

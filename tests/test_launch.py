@@ -1,6 +1,7 @@
 """Many machines, played on this one: tools/launch.py and dist_sync."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -166,8 +167,9 @@ def test_a_killed_worker_ends_the_run_which_then_resumes(tmp_path):
 
     printed, errors, code = run(tmp_path, '--workers', '2', **options)
     assert code == 0, errors + printed
-    assert printed.count(': loss') == 2  # the last two of five
-    assert 'worker 0 | the checkpoint has 3 of 5 epochs' in printed
+    # The kill may come before the third epoch is written, or after.
+    found = re.search('worker 0 . the checkpoint has ([23]) of 5', printed)
+    assert printed.count(': loss') == 5 - int(found[1])
     printed, errors, code = run(
         tmp_path, '--workers', '2', name='whole', MOVING='1'
     )
@@ -279,7 +281,7 @@ def test_the_documented_command_works_as_it_is_typed(tmp_path):
     (tmp_path / 'tools').mkdir()
     (tmp_path / 'tools/launch.py').symlink_to(ROOT / 'tools/launch.py')
     (tmp_path / 'tools/train.py').write_text(
-        'import sys, mxnet\n'
+        f'import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport utils, mxnet\n'
         "store = mxnet.kv.create('dist_sync')\n"
         'print(f"rank {store.rank} of {store.num_workers}", sys.argv[1:])\n',
         encoding='utf-8',
