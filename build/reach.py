@@ -10,11 +10,13 @@ counts: no comments, no docstrings. Nothing is run.
 import ast
 import functools
 import re
-from pathlib import Path
 
 from save import names_bound_by
 
 MODULES = 'utils.py', 'segbook.py', 'parts/*.py', 'checks/*.py', 'tools/*.py'
+COMMAND = re.compile(
+    r'(?:tools/)?(\w+)\.py'
+)  # a text that names one: it is run
 ALL = '*'  # a module is used in a way that we cannot follow
 EFFECTS = ''  # what it does when it is imported
 
@@ -154,9 +156,8 @@ class Book:
             elif isinstance(node, ast.Name) and node.id in imports:
                 attribute = attributes.get(id(node), ALL)
                 found |= set(self._meant(imports[node.id], attribute))
-            elif str(getattr(node, 'value', '')).endswith('.py'):
-                command = f'tools.{Path(node.value).stem}'  # it is run
-                found |= set(self._meant(command, ALL))
+            elif command := COMMAND.fullmatch(str(getattr(node, 'value', ''))):
+                found |= set(self._meant(f'tools.{command[1]}', ALL))
         return found
 
     def _meant(self, dotted, attribute):
