@@ -42,6 +42,7 @@ ON_MXNET2 = importlib.metadata.version('mxnet').startswith('2.')
 # too, the code is tested, and not the book.
 NEEDS = {
     'test_bench.py': 'd2lbook',
+    'test_claims.py': 'd2lbook',
     'test_class.py': 'd2lbook',
     'test_code_style.py': 'ruff',
     'test_container.py': 'jupyter_server',

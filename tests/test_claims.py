@@ -1,0 +1,1331 @@
+"""Sentences of the book that rest on printed numbers: they still hold.
+
+Each function in the first part stands for a cell of a page. It gets what the
+cell printed and yields sentences, word for word, each with whether the numbers
+bear it out. What is measured in seconds is not here: such a claim is checked
+by its own cell, `utils.compare_times(..., claim=...)`. Nor is what only a
+picture shows.
+
+That sentences and cells are there is tested always. Whether they are true,
+executed pages say: with BOOK_HTML set to a folder of built pages, beside which
+the executed ones lie, they are tested. .ci/run does that:
+`BOOK_HTML=_build/html python -m pytest tests/test_claims.py`. The book must
+have been built as it comes. With VOC_ROOT, BACKBONE or EPOCHS set the numbers
+are others, and many of the sentences speak of the built-in scenes alone.
+"""
+
+import os
+from pathlib import Path
+
+import book
+import segbook
+from printed import Claims, Printed, executed, find, printed
+
+import nbformat
+import pytest
+from nbformat.v4 import (
+    new_code_cell,
+    new_markdown_cell,
+    new_notebook,
+    new_output,
+)
+
+CLAIMS = []
+HTML = os.environ.get('BOOK_HTML')
+BUILT = HTML and Path(HTML).resolve().parent / 'eval'
+ROUNDING = 1e-5  # of 32-bit numbers, where all are about as large as 1
+
+
+def page(name):
+    """Return a decorator that notes what is claimed of cells of a page.
+
+    A cell is given by words of its code; of another page's cell as a pair,
+    with the name of that page in front.
+    """
+
+    def cells(*words):
+        return lambda hold: CLAIMS.append(Claims(name, words, hold))
+
+    return cells
+
+
+def true(out):
+    """Each comparison that was printed says True, and there is one."""
+    return 'True' in out and 'False' not in out
+
+
+def near(one, other, within):
+    return abs(one - other) <= within
+
+
+def rises(numbers):
+    return [*numbers] == sorted(set(numbers))
+
+
+def falls(numbers):
+    return rises([-number for number in numbers])
+
+
+# ---------------------------------------------------------------- Chapter 1
+data = page('chapters/data')
+
+
+@data("print('label:', labels[0].mode")
+def _(out):
+    yield 'The mode of the label is `P`', 'label: P ' in out
+
+
+@data('agrees with the file:')
+def _(out):
+    yield "VOC's colours follow a rule.", true(out)
+
+
+@data('print((color_to_label(label_to_color(label)) == label).all())')
+def _(out):
+    yield 'There and back, nothing is lost.', true(out)
+
+
+@data("save(file, 'JPEG')")
+def _(out):
+    colors = segbook.voc_colormap()[segbook.VOC.indices].astype(int)
+    distances = abs(colors - out.row('colour ')[:3]).max(axis=1)
+    yield (
+        'JPEG changes colours a little, and a little is enough.',
+        0 < distances.min() < 32,
+    )
+
+
+@data('for index in shares.argsort()')
+def _(out):
+    _, background, *others = out.column()  # void comes first
+    yield 'Most pixels are background.', background > 50
+    yield (
+        "In the book's own scenes the other classes are about equally common",
+        max(others) < 2 * min(others),
+    )
+
+
+@data('utils.SegmentationMetric counts the same:')
+def _(out):
+    accuracy, mean_iu, _ = out.row('all background: pixel accuracy')
+    yield (
+        'A program that has learnt nothing reaches this pixel accuracy.',
+        accuracy > 0.7,
+    )
+    yield (
+        'A network that answers «background» everywhere has a high one, and a '
+        'low mean IU.',
+        accuracy > 0.7 and mean_iu < 0.2,
+    )
+    yield '(It counts with `utils.SegmentationMetric`', true(out)
+
+
+@data('are smaller than the crop in one direction')
+def _(out):
+    yield (
+        "A batch is one array, so its images need one size. VOC's photos have "
+        'many.',
+        len(out.rows('images of')) > 1,
+    )
+    yield (
+        'we do not drop it: that would change the data set, as the count '
+        'above shows',
+        out.column()[-1] > 0,
+    )
+
+
+@data('pixels blended: how many:')
+def _(out):
+    classes, nearest = out.row('of the label:'), out.row('pixel taken:')
+    possible = len(segbook.VOC.indices)
+    yield (
+        'Blending invents indices along every outline: some belong to classes '
+        'that are not in the picture, most to no class at all.',
+        classes == nearest and out.number('how many:') > 2 * possible,
+    )
+
+
+@data('image 0 again, the same window:')
+def _(out):
+    yield (
+        'The same three give the same window again, whoever asks and when; '
+        'another epoch gives another window.',
+        true(out),
+    )
+
+
+@data('without / 255:')
+def _(out):
+    (_, right), (_, forgotten) = (
+        out.row('with / 255:'),
+        out.row('without / 255:'),
+    )
+    yield (
+        'Without the division, the network sees numbers hundreds of times '
+        'larger than any it was trained on.',
+        forgotten > 200 * right,
+    )
+    yield '`utils.normalize` does the three steps', true(out)
+
+
+# ---------------------------------------------------- Exercises of chapter 1
+data_tasks = page('exercises/data')
+
+
+@data_tasks('print(segbook.VOC_CLASSES[answer], metric.pixel_accuracy')
+def _(out):
+    yield (
+        'for every constant program, the mean IU is its pixel accuracy, '
+        'divided by the number of classes',
+        all(near(mean_iu, right / 3, 1e-6) for right, mean_iu in out.rows()),
+    )
+
+
+@data_tasks("print('IU:', metric.class_iu.round(4)")
+def _(out):
+    yield (
+        'a single lost pixel and a single false one cost it two thirds of its '
+        'IU',
+        near(out.row('IU:')[2], 1 / 3, 1e-4),
+    )
+
+
+@data_tasks('drawn = draw(classes, 3000, seed=0)')
+def _(out):
+    images, drawn, each = zip(*out.rows(), strict=True)
+    yield 'The classes come equally often', max(drawn) < 1.15 * min(drawn)
+    yield (
+        'the few images of the rare class are seen again and again',
+        falls(images) and rises(each),
+    )
+
+
+@data_tasks("print(f'program {name}:")
+def _(out):
+    (a, a_with_void), (b, b_with_void) = out.row('A:'), out.row('B:')
+    yield (
+        'Program A has learnt nothing and is rewarded for each void pixel.',
+        a_with_void > a,
+    )
+    yield (
+        'Program B knows everything and is punished for what nobody can know.',
+        b_with_void < b == 1,
+    )
+
+
+# ---------------------------------------------------------------- Chapter 2
+tconv = page('chapters/transposed-conv')
+
+
+@tconv('k, s, p = 5, 3, 2')
+def _(out):
+    yield (
+        'Only where the remainder is 0 does the plain layer return the shape '
+        'it came from.',
+        all((back == i) == (r == 0) for i, _, back, r, *_ in out.rows()),
+    )
+    yield (
+        'Elsewhere output padding $a = r$ repairs it.',
+        all(a == r and again == i for i, _, _, r, a, again in out.rows()),
+    )
+
+
+@tconv("'is refused'")
+def _(out):
+    refused = ['refused' in line for line in out.splitlines()]
+    yield (
+        'no $a \\geq s$ is ever needed, and MXNet refuses it',
+        refused == [a >= 3 for a in out.column()],
+    )
+
+
+@tconv('too many')
+def _(out):
+    yield (
+        'So the output is never too small.',
+        all(new - old == more >= 0 for old, _, new, more in out.rows()),
+    )
+
+
+@tconv('gathered = conv(')
+def _(out):
+    yield 'becomes an ordinary convolution of stride 1', true(out)
+
+
+@tconv('of the multiplications are by zero')
+def _(out):
+    yield (
+        'Most of what the window sees is zeros.',
+        all(zeros > 50 for _, zeros in out.rows()),
+    )
+
+
+@tconv("print('stride 1, equal:'")
+def _(out):
+    yield '*it is the transposed convolution*', true(out)
+
+
+@tconv('input_gradient(nn.Conv2DTranspose')
+def _(out):
+    yield (
+        'Both agree with our loops, up to the rounding of 32-bit numbers.',
+        all(difference < ROUNDING for *_, difference in out.rows()),
+    )
+
+
+@tconv('for s in (1, 2, 3, 4):')
+def _(out):
+    yield (
+        'We try it against our loop, for every combination of kernel size, '
+        'stride, padding and output padding in a grid.',
+        all(agree == number > 0 for _, agree, number in out.rows()),
+    )
+
+
+@tconv('convolution from 3 to 2 channels:')
+def _(out):
+    plain, transposed = out.row('channels:'), out.row('the same:')
+    yield (
+        'A convolution keeps (output channels, input channels, height, width)',
+        plain[:2] == [2, 3],
+    )
+    yield (
+        'so its weight has the *input* channels first',
+        transposed[:2] == [3, 2],
+    )
+
+
+@tconv('twice = trans_conv(once, three, stride=2)')
+def _(out):
+    once, twice = (highest / lowest for lowest, highest in out.rows())
+    yield (
+        'A second such layer does not smooth the pattern. It makes it worse',
+        twice > once > 1,
+    )
+
+
+@tconv("'3 x 3, tent': tent")
+def _(out):
+    kernels = '3 x 3, tent:', '4 x 4, random:'
+    tent, random = (len(set(out.row(kernel))) > 1 for kernel in kernels)
+    yield (
+        'The tent has no checkerboard although 2 does not divide 3, and the '
+        'random kernel has one although 2 divides 4.',
+        random and not tent,
+    )
+
+
+# ---------------------------------------------------------------- Chapter 3
+bilinear = page('chapters/bilinear')
+
+
+@bilinear('the usual lines give the same')
+def _(out):
+    sizes, same = out.row('the usual lines give the same')
+    yield (
+        'For an even size that is `factor - 0.5`, for an odd one `factor - 1`',
+        sizes == same,
+    )
+    yield (
+        'Stride 32 gives the kernel 64 and the padding 16',
+        out.row('stride 32:') == [64, 16],
+    )
+
+
+@bilinear("('init.Bilinear', init.Bilinear())")
+def _(out):
+    theirs, ours = out.row('init.Bilinear'), out.row('bilinear_kernel')
+    yield (
+        "MXNet's initializer puts a kernel everywhere",
+        0 not in theirs and [x == 0 for x in ours] == [0, 1, 1, 0],
+    )
+
+
+@bilinear('places = 2 * np.arange(6) + 0.5')
+def _(out):
+    yield (
+        'With size 4 the output pixels 1, 2, 3, … get the values 1, 2, 3, …: '
+        'every pixel is in its place.',
+        out.row('k = 4:')[1:-1] == [*range(1, 11)],
+    )
+    yield (
+        'With size 3 pixel 1 gets 1.5, pixel 2 gets 2.5',
+        out.row('k = 3:')[:-1] == [u + 0.5 for u in range(11)],
+    )
+
+
+@bilinear("'edges meet'")
+def _(out):
+    edges, corners = (
+        [b - a for a, b in zip(places, places[1:], strict=False)]
+        for places in out.rows()
+    )
+    first, *_, last = out.row('edges meet')
+    yield (
+        'In the first line the steps are $1/2$, as the stride says, and the '
+        'ends lie a quarter of a pixel outside of the outermost centres',
+        set(edges) == {0.5} and (first, last) == (0 - 0.25, 3 + 0.25),
+    )
+    yield (
+        'In the second line the steps are $3/7$',
+        all(near(step, 3 / 7, 0.011) for step in corners),
+    )
+
+
+@bilinear('by the formula')
+def _(out):
+    _, corners, edges, _, formula = zip(*out.rows(), strict=True)
+    yield (
+        'An output pixel at the very edge lies $(s - 1) / 2$ from the only '
+        'centre that reaches it.',
+        edges == formula,
+    )
+    yield (
+        'The larger the stride, the closer the edge comes to a half and the '
+        'corner to a quarter.',
+        falls(edges)
+        and falls(corners)
+        and 0.5 < edges[-1] < 0.52
+        and 0.25 < corners[-1] < 0.27,
+    )
+
+
+@bilinear('largest difference inside')
+def _(out):
+    yield (
+        '«The enlarged picture looks the same» is thus true inside and false '
+        'at the border.',
+        all(
+            inside < ROUNDING and border > 0.1
+            for _, inside, border in out.rows()
+        ),
+    )
+
+
+@bilinear('largest difference to Pillow')
+def _(out):
+    yield (
+        'It is mended in the way Pillow does it',
+        out.number('largest difference to Pillow') < ROUNDING,
+    )
+
+
+@bilinear('pixels with the same class:')
+def _(out):
+    yield (
+        'The class with the highest score remains the highest',
+        out.number('pixels with the same class:') == 100,
+    )
+    yield (
+        'near the border the network appears less certain than it is',
+        out.number('as it comes:') < out.number('divided:'),
+    )
+
+
+@bilinear('rows made to sum 1, from Pillow')
+def _(out):
+    yield (
+        'The two products equal the transposed convolution everywhere, at the '
+        'border too.',
+        all(layer < ROUNDING for _, layer, *_ in out.rows()),
+    )
+    yield (
+        'Divide each row by its sum, and they equal Pillow everywhere.',
+        all(pillow < ROUNDING for *_, pillow in out.rows()),
+    )
+
+
+@bilinear("'layer, all pairs of channels'")
+def _(out):
+    pairs, alone, width_first, height_first, necessary = out.column()[:5]
+    all_weights, own_weights, two_matrices = out.column()[5:]
+    yield (
+        'of its pairs of channels only one in 21 has a kernel',
+        all_weights == 21 * own_weights,
+    )
+    yield (
+        'avoids that, with a 21st of the work',
+        near(pairs / alone, 21, 0.1),
+    )
+    yield (
+        'The two matrices need more than this layer, for they are multiplied '
+        'with all their zeros, but far less than the usual one',
+        alone < width_first < pairs / 4,
+    )
+    yield (
+        'they need hardly any memory for weights',
+        two_matrices < all_weights / 100,
+    )
+    yield (
+        'The order matters: the direction that grows last should find as '
+        'little as possible to do.',
+        width_first < height_first,
+    )
+    yield (
+        'The last line of the counts is what is really necessary.',
+        necessary < min(pairs, alone, width_first, height_first),
+    )
+
+
+# ---------------------------------------------------- Exercises of chapter 3
+bilinear_tasks = page('exercises/bilinear')
+
+
+@bilinear_tasks('column = bilinear(np.ones((3, 3)), s)')
+def _(out):
+    darker = [sum(y < 1 for y in row) for row in out.rows(':')]
+    yield (
+        'four for stride 8, where it lies between rows 3 and 4, two for '
+        'stride 5, where it is row 2 itself',
+        darker == [4, 2],
+    )
+
+
+@bilinear_tasks('for first, second in ((2, 2), (3, 3), (2, 3), (3, 2)):')
+def _(out):
+    yield (
+        'So only the first step matters; the second may be what it likes.',
+        all(
+            difference < ROUNDING if first % 2 else difference > 0.01
+            for first, _, difference in out.rows()
+        ),
+    )
+
+
+@bilinear_tasks('for new in (10, 37, 320, 5):')
+def _(out):
+    yield (
+        'Why only enlarge? To make a picture smaller, each output pixel must '
+        'collect *all* the input pixels that it covers.',
+        all(
+            difference < ROUNDING if new >= old else difference > 0.01
+            for old, new, difference in out.rows()
+        ),
+    )
+
+
+@bilinear_tasks("'box': (box, box_padding)")
+def _(out):
+    means, roots = zip(*out.rows(), strict=True)
+    yield (
+        'By the mean of the differences, box and triangle are about equal '
+        'here.',
+        near(means[0], means[1], 0.05 * means[0]),
+    )
+    yield (
+        'the triangle errs less, and the cubic kernel least by both figures',
+        falls(roots) and means[2] < min(means[:2]),
+    )
+
+
+# ---------------------------------------------------------------- Chapter 4
+fcn = page('chapters/fcn')
+
+
+@fcn('for layer in features:')
+def _(out):
+    yield (
+        'the map that leaves the last activation has $320 / 32 = 10$ rows and '
+        '$480 / 32 = 15$ columns',
+        out.rows('Activation')[-1] == [1, 512, 10, 15],
+    )
+
+
+@fcn('for size in ((320, 480), (256, 352)):')
+def _(out):
+    yield (
+        'nothing in the network depends on the size of the photo',
+        all(row[2:4] == row[-2:] for row in out.rows('photo')),
+    )
+    yield (
+        'almost two million numbers for an interpolation',
+        1.5e6 < out.number('upsample') < 2e6,
+    )
+
+
+@fcn('enlarged - upsample(scores)')
+def _(out):
+    yield (
+        'so two small matrices give the same scores',
+        out.number('largest difference:') < ROUNDING,
+    )
+
+
+@fcn("'writing the scores':")
+def _(out):
+    yield (
+        'that of the transposed convolution is many times as much',
+        out.number('convolution, its arithmetic:')
+        > 5 * out.number('matrices, their arithmetic:'),
+    )
+
+
+@fcn('mean over those that count:')
+def _(out):
+    first, second, expected = (row[-1] for row in out.rows()[1:])
+    yield (
+        'The second mean is right, the first is too small.',
+        first < second == expected,
+    )
+
+
+RESULT = "report('FCN-32s', metric)"
+
+
+@fcn(RESULT)
+def _(out):
+    accuracy, mean_accuracy, mean_iu, _ = out.row('FCN-32s')
+    base_accuracy, _, base_mean_iu, _ = out.row('all background')
+    yield (
+        'In pixel accuracy the network is not far from the baseline; in mean '
+        'IU the two are far apart.',
+        near(accuracy, base_accuracy, 0.1) and mean_iu > 3 * base_mean_iu,
+    )
+    yield (
+        "On the book's own scenes most objects are found",
+        mean_accuracy > 0.5 and mean_iu >= 0.55,
+    )
+
+
+@fcn('for name, (its_metric, _) in runs.items():')
+def _(out):
+    base, one, other, random = (row[2] for row in out.rows())
+    yield (
+        'the network with a random backbone hardly gets away from the '
+        'baseline, whatever its pixel accuracy says; the pretrained ones do',
+        random < base + 0.05 < min(one, other),
+    )
+    yield (
+        'The gap between the two starts is larger than the gap between the '
+        'two seeds',
+        one - random > abs(one - other),
+    )
+
+
+@fcn('of the pixels as in the whole')
+def _(out):
+    yield 'Most pixels agree.', all(share > 90 for _, share in out.rows())
+
+
+@fcn('same prediction:')
+def _(out):
+    yield 'To use it later, build the same network and load them.', true(out)
+
+
+# ---------------------------------------------------- Exercises of chapter 4
+fcn_tasks = page('exercises/fcn')
+
+
+@fcn_tasks('void: loss')
+def _(out):
+    void, losses = zip(*out.rows(), strict=True)
+    yield (
+        'So an image with much void gets a smaller loss',
+        rises(void) and falls(losses),
+    )
+
+
+@fcn_tasks('scores = net(np.zeros((1, 3, *size)))')
+def _(out):
+    yield (
+        '321 becomes 161, 81, 41, 21 and 11, and $32 \\cdot 11 = 352$',
+        [321, 481, 352, 512] in out.rows(),
+    )
+
+
+STARTS = "print(f'{name:17s} mean IU {value:.3f}')"
+
+
+@fcn_tasks(STARTS)
+def _(out):
+    fixed, trained, random, base = out.column()
+    yield (
+        'the trained upsampling and the fixed one end near one another',
+        near(fixed, trained, min(fixed, trained) - random),
+    )
+    yield (
+        'The random start hardly gets away from the baseline.',
+        random < base + 0.03,
+    )
+
+
+@fcn_tasks("tried = ({}, {'rate': 1e-4, 'factor': 50})", STARTS)
+def _(out, starts):
+    (usual, _), base = out.column('mean IU'), starts.number('all background')
+    yield (
+        'hardly leaves the baseline of calling every pixel background',
+        usual < base + 0.05,
+    )
+
+
+@fcn_tasks("print(f'FCN-32s, one epoch: mean IU")
+def _(out):
+    one_epoch, control, with_tap = out.column('mean IU')
+    yield 'In this run the tap helps a little', with_tap > control
+    yield 'another epoch alone helps as well', control > one_epoch
+
+
+@fcn_tasks("print(f'pixels near borders:")
+def _(out):
+    (at_borders, *_, gain_there), (inside, *_, gain_inside) = out.rows()[1:3]
+    yield (
+        'The mean IU itself is lower near borders, but the gain over the '
+        'baseline is not: it is larger there than inside.',
+        at_borders < inside and gain_there > gain_inside,
+    )
+
+
+def class_iu(out):
+    """The IU of each class, in the order of the lines."""
+    words = [line.split() for line in out.splitlines() if ' IU ' in line]
+    return {w[0]: float(w[-1]) for w in words if w[0] in segbook.VOC_CLASSES}
+
+
+@fcn_tasks('metrics[stride].update(label, oracle(', ('chapters/fcn', RESULT))
+def _(out, network):
+    lost, lost_at_half, _ = (1 - iu for iu in out.column('mean IU'))
+    yield (
+        'At stride 32 even a network that knows the truth loses much, and at '
+        'half of that stride only little.',
+        lost > 0.1 and lost > 3 * lost_at_half,
+    )
+    best, reached = class_iu(out), class_iu(network)
+    *classes, last = best
+    yield (
+        'it is far below its oracle everywhere but in the background',
+        all(reached[name] < best[name] - 0.1 for name in classes),
+    )
+    yield (
+        'Classes with thin parts, wings and legs, lose most; compact ones '
+        'lose less, and the background least.',
+        {*classes[:3]} == {'aeroplane', 'horse', 'person'}
+        and last == 'background',
+    )
+
+
+# ---------------------------------------------------------------- Chapter 5
+heat_map = page('chapters/heat-map')
+
+
+@heat_map("print('convolution:', conv(x)")
+def _(out):
+    pairs = zip(out.row('dense:'), out.row('convolution:'), strict=True)
+    yield 'The numbers are the same.', all(near(*x, ROUNDING) for x in pairs)
+
+
+@heat_map("for name, size in (('vgg16', 7), ('alexnet', 6)):")
+def _(out):
+    yield (
+        'In VGG16, the 25088 inputs of `fc6` become 512 channels of '
+        '$7 \\times 7$ places.',
+        [4096, 25088, 4096, 512, 7, 7] in out.rows(),
+    )
+    vgg, alexnet = out.rows('scores of size')
+    yield (
+        'both networks give the same scores, up to rounding',
+        all(difference < ROUNDING * x for x, difference in (vgg, alexnet)),
+    )
+
+
+@heat_map('def compare(photo, size):')
+def _(out):
+    scores, from_windows = out.row('differ from one another by')
+    yield 'They are *not* the same.', from_windows > 0.1 * scores
+
+
+PADDING_GONE = "print('without padding:'"
+
+
+@heat_map(PADDING_GONE)
+def _(out):
+    scores, from_windows = out.row('differ from one another by')
+    yield (
+        'Now each score is what the classifier says about its window, up to '
+        'rounding.',
+        from_windows < ROUNDING * scores,
+    )
+
+
+@heat_map('often / once,')
+def _(out):
+    *convolutions, fc6, fc7, output = out.column(': ')
+    yield (
+        'In one pass they compute each number once: that is the long bars.',
+        min(convolutions) > 5,
+    )
+    yield (
+        'for each window asks them about another $6 \\times 6$ part of the '
+        'map: their bars are 1',
+        fc6 == fc7 == output == 1,
+    )
+
+
+@heat_map("print('VGG16 up to fc6:'", PADDING_GONE)
+def _(out, alexnet):
+    size, stride, first = alexnet.row('without padding:')
+    vgg_size, vgg_stride, vgg_first = out.row('VGG16 up to fc6:')
+    yield (
+        "The sizes and the stride of 32 are those of the FCN paper's first "
+        'table',
+        (size, stride, vgg_size, vgg_stride) == (355, 32, 404, 32),
+    )
+    yield 'The third number for VGG16 is negative', vgg_first < 0
+    top, bottom = 2 * stride + first, 2 * stride + first + size - 1
+    seen = ['not' not in line for line in out.splitlines()[1:]]
+    yield (
+        'The field begins and ends exactly where the arithmetic says.',
+        out.column('row') == [top - 1, top, bottom, bottom + 1]
+        and seen == [False, True, True, False],
+    )
+
+
+@heat_map('of them to train on')
+def _(out):
+    ((windows, chosen),) = out.rows()
+    objects = chosen / 2  # as many others were chosen
+    yield 'Most windows show background.', objects < windows / 2
+
+
+@heat_map('of {len(hits)} scenes, on the object lie')
+def _(out):
+    scenes, highest, middle, by_chance = out.column()[1:]
+    yield (
+        'The highest probability hits far more often than the middle of the '
+        'scene, and than a pixel taken at random.',
+        highest > 2 * max(middle, by_chance),
+    )
+    yield (
+        'it points at the object in more than half of the scenes',
+        highest > scenes / 2,
+    )
+
+
+# ---------------------------------------------------------------- Chapter 6
+skips = page('chapters/skip-connections')
+
+
+@skips("(('VGG16', vgg_stages), ('ResNet-18', resnet_stages))")
+def _(out):
+    yield (
+        'For VGG16 everything is as it should be',
+        [row[-1] for row in out.rows('VGG16')] == [0, 0, 0],
+    )
+    yield (
+        'the scores land too far to the right and to the bottom, by nearly '
+        'half a cell, so each map by another distance',
+        [(r, shift) for r, *_, shift in out.rows('ResNet-18')]
+        == [(stride, -(stride - 1) / 2) for stride in (8, 16, 32)],
+    )
+
+
+@skips('first, second, third = vgg_stages')
+def _(out):
+    yield (
+        'These are the offsets of the published networks: 5 and 9 between the '
+        'maps, and 19, 27 and 31 at the end.',
+        out.column('scores: cell') == [5, 9]
+        and out.column('photo is pixel') == [19, 27, 31],
+    )
+
+
+@skips('print(all(fits(size) for size in range(1, 5000)))')
+def _(out):
+    yield 'So the maps are large enough for all of these cuts.', true(out)
+
+
+ORACLES = "f'oracle, stride {stride}'"
+
+
+@skips(ORACLES)
+def _(out):
+    coarse, at_borders, inside = out.row('oracle, stride 32')
+    fine, finest = out.number('stride 16'), out.number('stride 8')
+    yield (
+        'Even an oracle loses much at a stride of 32, and nearly all of it '
+        'near borders.',
+        coarse < 0.9 and 1 - at_borders > 10 * (1 - inside),
+    )
+    yield (
+        'At 16 most of that is won back, and 8 gets almost everything.',
+        fine - coarse > (1 - coarse) / 2 and finest > 0.98,
+    )
+
+
+@skips('def moved(label, pixels):')
+def _(out):
+    mean_iu = dict(out.rows())
+    best = max(mean_iu, key=mean_iu.get)
+    yield (
+        'They fit best where they are, give or take two pixels. Training has '
+        'removed the offset',
+        abs(best) <= 2 and mean_iu[-16] < mean_iu[0] - 0.03,
+    )
+
+
+@skips('at first, a fork says the same:')
+def _(out):
+    yield (
+        'our new FCN-8s says exactly what the FCN-32s says that it was made '
+        'from',
+        true(out),
+    )
+
+
+RACE = "show('FCN-32s, before'"
+
+
+def lines_of(out, name):
+    """Return the mean IUs of all pixels and those near borders, by seed."""
+    rows = [out.row(f'{name}, seed {seed}') for seed in (0, 1, 2)]
+    everywhere, at_borders, _ = zip(*rows, strict=True)
+    return everywhere, at_borders
+
+
+def spread(figures):
+    return max(figures) - min(figures)
+
+
+@skips(RACE, ORACLES)
+def _(out, oracles):
+    control, control_there = lines_of(out, 'control')
+    fine, fine_there = lines_of(out, 'FCN-16s')
+    finest, finest_there = lines_of(out, 'FCN-8s')
+    pairs = zip(
+        fine + finest + fine_there + finest_there,
+        2 * control + 2 * control_there,
+        strict=True,
+    )
+    ahead = [b - a for a, b in zip(fine, finest, strict=True)]
+    yield (
+        'Over all pixels both networks beat it with every seed, and near '
+        'borders, too.',
+        all(network > its_control for network, its_control in pairs),
+    )
+    yield (
+        'FCN-8s beats FCN-16s each time, but by little: the lines of one '
+        'network differ about as much from seed to seed',
+        min(ahead) > 0 and max(ahead) < 3 * max(spread(fine), spread(finest)),
+    )
+    _, gain_there, gain_inside = out.row('8s gains, mean')
+    yield (
+        'FCN-8s gains more near borders than inside',
+        gain_there > gain_inside,
+    )
+    yield (
+        'near borders even FCN-8s is far from its oracle',
+        max(finest_there) < oracles.row('oracle, stride 8')[1] - 0.2,
+    )
+
+
+@skips("show('8s, learned'", RACE)
+def _(out, race):
+    fixed, learned = out.number('8s, fixed'), out.number('8s, learned')
+    finest, _ = lines_of(race, 'FCN-8s')
+    yield (
+        'Unless it is much larger, one run each does not separate the two. '
+        'Interpolation has no weights to learn, so we keep it.',
+        abs(learned - fixed) < 2 * spread(finest),
+    )
+
+
+@skips('net = PaperFCN(num_classes, stride)')
+def _(out):
+    to_train = out.column('  ')
+    yield (
+        'These are the 134 million parameters of the paper',
+        len(to_train) == 3 and all(near(x, 134e6, 0.5e6) for x in to_train),
+    )
+
+
+@skips("('usual', 1e-4, 1, 0.9),")
+def _(out):
+    usual, coarse, fine, finest = (
+        rate * factor / rest for rate, factor, rest, _ in out.rows()
+    )
+    yield (
+        'For FCN-32s the two recipes agree within a factor of two in each '
+        'step.',
+        usual / 2 < coarse < 2 * usual,
+    )
+    yield (
+        'each of them takes steps a hundred times smaller than the network '
+        'before it',
+        near(coarse / fine, 100, 1e-6) and near(fine / finest, 100, 1e-6),
+    )
+
+
+# ---------------------------------------------------------------- Chapter 7
+own = page('chapters/own-data')
+
+
+@own('classes, findings = utils.check_own(own, own, table, read_own)')
+def _(out):
+    yield (
+        'What if it finds nothing because it looks for nothing?',
+        out == '0 findings\n',
+    )
+
+
+@own("(labels / 'lost.json').unlink()")
+def _(out):
+    words = [line.split()[:2] for line in out.splitlines()]
+    named = [w[1] for w in words if w[0] in ('note:', 'error:')]
+    expected = 'lost.jpg: jpeg.png: scaled.json: turned.json: wrong-name.json:'
+    yield (
+        'Each line names a file, what is wrong, where, and what to do.',
+        named == expected.split(),
+    )
+
+
+SPLIT = 'utils.make_set(own, own, target, table, read_own, split_names)'
+
+
+@own(SPLIT)
+def _(out):
+    train, val = out.rows('photos: ')
+    yield (
+        'Every class should be in both parts of the split',
+        len(train) == len(val) == 3 and min(train + val) > 0,
+    )
+
+
+@own('batches = utils.Batches(', SPLIT)
+def _(out, split):
+    ((epochs, steps),), photos = out.rows(), split.column()[1]
+    yield (
+        'from six photos in batches of four, ten epochs are ten steps',
+        steps == photos // 4,
+    )
+    yield (
+        'Raise the number of epochs until there are some hundred steps.',
+        epochs * steps > 100,
+    )
+
+
+@own("('validation, fine-tuned', metric),")
+def _(out):
+    names = 'validation, all b', 'validation, fine', 'training, fine'
+    base, val, train = (out.row(name) for name in names)
+    yield (
+        'What they do show is how far the network is above the baseline.',
+        val[0] > base[0] and val[1] > 1.5 * base[1],
+    )
+    yield (
+        'if their mean IU is not well above the baseline either, the network '
+        'has taken too few steps',
+        train[1] > 1.5 * base[1],
+    )
+
+
+@own("utils.save_label('found.png'")
+def _(out):
+    yield (
+        'Saved as a palette PNG, it opens in colours in ordinary picture '
+        'programs, and reads back as the same indices.',
+        true(out) and 'mode: P ' in out,
+    )
+
+
+@own("grey = utils.read_classes('grey.png'")
+def _(out):
+    yield 'We have no CamVid here, so we try it on a tiny label', true(out)
+    yield (
+        'Once read, void is 255 as everywhere in this book',
+        sum(out.rows(), []) == [0, 0, 1, 5, 255, 8, 8, 4, 3, 3, 3, 255],
+    )
+
+
+# ---------------------------------------------------------------- Chapter 8
+scaling = page('chapters/scaling')
+
+
+@scaling("store = mx.kv.create('device')")
+def _(out):
+    yield (
+        'takes one array from each device, and gives all of them the sum',
+        out.rows('[') == 4 * [[10, 10]],
+    )
+
+
+@scaling("print('batch normalisation', 'frozen'")
+def _(out):
+    differences = out.column('differ by')
+    frozen, usual = differences[:2], differences[2:]
+    yield 'The first two differences are rounding.', max(frozen) < 1e-6
+    yield (
+        'The last two are not rounding: they are many thousand times larger.',
+        min(usual) > 2000 * max(frozen),
+    )
+
+
+@scaling('for batch_size in (1, 4, 16, 64):')
+def _(out):
+    one, four, sixteen, many = (row[1] for row in out.rows())
+    yield (
+        'Four times the batch, about half the noise',
+        near(four / one, 0.5, 0.07)
+        and near(sixteen / four, 0.5, 0.07)
+        and near(many / sixteen, 0.5, 0.07),
+    )
+
+
+@scaling("rates = {'the device alone': device}")
+def _(out):
+    device, reading, needed = out.rows()[0]
+    least, most = device / (reading + 0.5), device / (reading - 0.5)
+    yield (
+        'Divide the rate of your device, measured with one batch again and '
+        'again, by the rate of one process that only reads',
+        least - 0.005 <= needed <= most + 0.005,
+    )
+
+
+LAUNCHED = 'for workers in (1, 2):'
+
+
+@scaling(LAUNCHED)
+def _(out):
+    one, two = zip(
+        out.column('epoch 1/2: loss'),
+        out.column('epoch 2/2: loss'),
+        strict=True,
+    )
+    yield (
+        'The losses agree: two workers with half a batch each do what one '
+        'does with the whole batch',
+        all(near(a, b, 0.002) for a, b in zip(one, two, strict=True)),
+    )
+
+
+@scaling('killed; the same command again:', LAUNCHED)
+def _(out, above):
+    again = Printed(out.partition('killed; the same command again:')[2])
+    loss = above.column('epoch 2/2: loss')[1]
+    yield (
+        'The second run has only one epoch left, and its loss is the one from '
+        'above.',
+        'has 1 of 2 epochs' in again
+        and 'epoch 1/2' not in again
+        and near(again.number('epoch 2/2: loss'), loss, 0.002),
+    )
+
+
+TRAFFIC = "print(f'{m:2d} workers: one server receives"
+
+
+@scaling(TRAFFIC)
+def _(out):
+    gradient = out.number('million parameters,')
+    machines, servers = zip(*out.rows()[1::2], strict=True)
+    rings = out.column('in a ring each machine')
+    yield (
+        'One server receives $m$ gradients in a step',
+        all(
+            near(received, m * gradient, m / 2 + 0.5)
+            for m, received in zip(machines, servers, strict=True)
+        ),
+    )
+    yield (
+        'always fewer than two, however many machines there are',
+        rises(rings) and max(rings) < 2 * gradient,
+    )
+
+
+@scaling('step_time, machines = 0.1, onp.arange(1, 65)')
+def _(out):
+    full, most = out.column('full gain up to'), out.column('never more than')
+    yield (
+        'at most half as much again is to be had',  # to one digit
+        all(near(b, 1.5 * a, 0.13) for a, b in zip(full, most, strict=True)),
+    )
+    yield (
+        'where the second number is below one, all machines together are '
+        'slower than one that sends nothing',
+        min(most) < 1 < max(most),
+    )
+
+
+@scaling('for batch_size in (1, 2, 4, 8, 16, 32, 64):', TRAFFIC)
+def _(out, traffic):
+    photos, fixed, layers, *_ = zip(*out.rows(), strict=True)
+    weights = traffic.number('million parameters,') * 1e6 / 2**20  # MiB
+    yield (
+        'Four things hold one number for each parameter',
+        near(fixed[0] / weights, 4, 0.1),
+    )
+    yield 'That part does not depend on the batch.', len(set(fixed)) == 1
+    yield (
+        'It grows with every pixel of every photo.',
+        all(
+            near(size, number * layers[-1] / photos[-1], 1)
+            for number, size in zip(photos, layers, strict=True)
+        ),
+    )
+
+
+@scaling('low, high = peak(2), peak(8)')
+def _(out):
+    measured, (_, ratio) = (
+        out.number('photos, measured:'),
+        out.row('estimate:'),
+    )
+    yield 'The two are close, but not the same', 0.8 < ratio < 1.3
+    yield (
+        'the four parts of two photos saved about what six photos take',
+        0.6 < out.number('in 4 parts, measured:') / measured < 1.4,
+    )
+
+
+@scaling('frozen=True, accumulate=4)')
+def _(out):
+    yield (
+        'It is the same step up to rounding',
+        out.number('differ by') < 1e-6,
+    )
+
+
+# ------------------------------------------------------------ The book's tests
+@pytest.fixture(scope='module')
+def pages(root):
+    """{name: page}, pages that have not run."""
+    return {
+        path.with_suffix('').as_posix(): book.read_page(root / path)
+        for path in book.pages(root)
+    }
+
+
+@pytest.mark.parametrize('claims', CLAIMS, ids=str)
+def test_sentences_and_cells_are_there(claims, pages):
+    missing = claims.missing(pages[claims.page])
+    assert not missing, f'{claims.page} does not say {missing}'
+    for name, words in claims.places():
+        find(words, pages[name])
+
+
+if HTML:  # else there is nothing to look at
+
+    @pytest.mark.parametrize('claims', CLAIMS, ids=str)
+    def test_what_is_printed_bears_the_sentences_out(claims):
+        claims.check(BUILT)
+
+    def test_no_comparison_in_the_book_says_false(pages):
+        wrong = [
+            f'{name}: {cell.source}'
+            for name in pages
+            for cell in book.code_cells(executed(BUILT / f'{name}.ipynb'))
+            if 'False' in printed(cell)
+        ]
+        assert not wrong
+
+
+# ------------------------------------------------- Tests of what is used above
+BARS = """<svg><text>0</text><text>5</text><text>seconds</text>
+<text>by hand</text><text>by 2 machines</text>
+<text>1,200</text><text>0.5</text></svg>"""
+
+
+def write_page(built, code, text, svg=None):
+    """Write an executed page, chapters/made-up, with one cell."""
+    outputs = [
+        new_output('stream', name='stdout', text=text),
+        new_output('stream', name='stderr', text='cats 9 of 9\n'),
+    ]
+    if svg:
+        outputs.append(new_output('display_data', {'image/svg+xml': svg}))
+    notebook = new_notebook(cells=[new_code_cell(code, outputs=outputs)])
+    (built / 'chapters').mkdir()
+    nbformat.write(notebook, built / 'chapters/made-up.ipynb')
+
+
+def cats(out):
+    found, of = out.row('cats')
+    yield 'Most cats are found.', found > of / 2
+    yield 'Some are not.', found < of
+
+
+MADE_UP = Claims('chapters/made-up', ('count(',), cats)
+
+
+def test_sentences_are_known_without_numbers():
+    assert MADE_UP.sentences() == ['Most cats are found.', 'Some are not.']
+
+
+def test_a_sentence_that_was_changed_is_missing():
+    text = 'We count. Most cats are found. None are not. We rest.'
+    notebook = new_notebook(
+        cells=[new_markdown_cell(text), new_code_cell('# Some are not.')]
+    )
+    assert MADE_UP.missing(notebook) == ['Some are not.']
+
+
+def test_what_holds_passes(tmp_path):
+    write_page(tmp_path, 'count(cats)', 'cats 3 of 4\ndogs 1 of 4\n')
+    MADE_UP.check(tmp_path)
+
+
+def test_what_does_not_hold_is_told_with_page_sentence_and_numbers(tmp_path):
+    write_page(tmp_path, 'count(cats)', 'cats 2 of 4\n')
+    with pytest.raises(AssertionError) as told:
+        MADE_UP.check(tmp_path)
+    assert 'chapters/made-up' in str(told.value)
+    assert 'Most cats are found.' in str(told.value)
+    assert 'Some are not.' not in str(told.value)
+    assert 'cats 2 of 4' in str(told.value)
+
+
+@pytest.mark.parametrize('text', ['', 'cats\n', 'cats 3\n', 2 * 'cats 3 4\n'])
+def test_so_are_other_lines_than_the_sentence_was_written_for(tmp_path, text):
+    write_page(tmp_path, 'count(cats)', text)
+    with pytest.raises(AssertionError, match='Most cats are found') as told:
+        MADE_UP.check(tmp_path)
+    assert 'chapters/made-up' in str(told.value)
+
+
+def test_a_cell_that_is_not_there_or_not_alone_is_an_error():
+    cells = [new_code_cell('count(cats)'), new_code_cell('count(dogs)')]
+    notebook = new_notebook(cells=cells)
+    assert find('dogs', notebook) == cells[1]
+    for words in ('birds', 'count'):
+        with pytest.raises(LookupError, match=words):
+            find(words, notebook)
+
+
+def test_a_page_that_has_not_run_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match='made-up'):
+        MADE_UP.check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'text, numbers',
+    [
+        ('person 1,043 times, each 35', [1043, 35]),
+        ('4.00, 2.00, 1e-07; 84.8%', [4, 2, 1e-7, 84.8]),
+        ('u -3.5 and u +0', [-3.5, 0]),
+        ('[[ 0 255]] (1, 3) -> (10,)', [0, 255, 1, 3, 10]),
+        ('13 -> 5, epoch 1/2: [10. 10.]', [13, 5, 1, 2, 10, 10]),
+        ('ResNet-18, VGG16, fc6, FCN-32s, 375x500, 32nd', []),
+    ],
+)
+def test_numbers_of_a_line(text, numbers):
+    assert Printed(text).rows() == ([numbers] if numbers else [])
+
+
+def test_lines_are_found_by_words():
+    out = Printed('seed 0: cats 3 of 4\nno number\nseed 1: cats 5 of 6\n')
+    assert out.rows() == [[0, 3, 4], [1, 5, 6]]
+    assert out.rows('cats') == [[3, 4], [5, 6]]
+    assert out.column('cats') == [3, 5]
+    assert out.row('seed 1:') == [5, 6]
+    assert out.number('seed 1:') == 5
+    with pytest.raises(LookupError, match='2 lines'):
+        out.row('cats')
+    with pytest.raises(LookupError, match='0 lines'):
+        out.number('no number')
+
+
+def test_bars_are_lines(tmp_path):
+    write_page(tmp_path, 'plot_bars(times)', 'cats 3 of 4\n', BARS)
+    notebook = executed(tmp_path / 'chapters/made-up.ipynb')
+    out = printed(find('times', notebook))
+    assert out == 'cats 3 of 4\nby hand: 1,200\nby 2 machines: 0.5\n'
+    assert out.number('by hand:') == 1200
