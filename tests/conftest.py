@@ -57,6 +57,7 @@ NEEDS = {
     'test_reach.py': 'd2lbook',
     'test_rooms.py': 'd2lbook',
     'test_runner.py': 'd2lbook',
+    'test_timing.py': 'd2lbook',
     'test_weights_mat.py': 'scipy',
     'test_widgets.py': 'playwright',
 }
