@@ -904,12 +904,13 @@ def _(out, oracles):
     yield (
         'FCN-8s beats FCN-16s each time, but by little: the lines of one '
         'network differ about as much from seed to seed',
-        min(ahead) > 0 and max(ahead) < 3 * max(spread(fine), spread(finest)),
+        min(ahead) > 0 and max(ahead) < 2 * max(spread(fine), spread(finest)),
     )
     _, gain_there, gain_inside = out.row('8s gains, mean')
     yield (
-        'FCN-8s gains more near borders than inside',
-        gain_there > gain_inside,
+        'FCN-8s gains near borders, where the stride costs most; inside it '
+        'even loses a little.',
+        gain_there > 0.02 and -0.02 < gain_inside < 0,
     )
     yield (
         'near borders even FCN-8s is far from its oracle',
@@ -985,7 +986,7 @@ def _(out):
     train, val = out.rows('photos: ')
     yield (
         'Every class should be in both parts of the split',
-        len(train) == len(val) == 3 and min(train + val) > 0,
+        len(train) == len(val) == 4 and min(train + val) > 0,
     )
 
 
@@ -1075,7 +1076,8 @@ def _(out):
     least, most = device / (reading + 0.5), device / (reading - 0.5)
     yield (
         'Divide the rate of your device, measured with one batch again and '
-        'again, by the rate of one process that only reads',
+        'again, by the rate of one process that only reads: the last number '
+        'of the printed line.',
         least - 0.005 <= needed <= most + 0.005,
     )
 
