@@ -261,7 +261,8 @@ def test_the_numbers_that_are_named_are_those_of_the_answer():
 
 def frozen(classes, stride):
     made = layer(classes, stride, groups=classes)
-    made.collect_params().setattr('grad_req', 'null')
+    for weight in made.collect_params().values():
+        weight.grad_req = 'null'
     return made
 
 

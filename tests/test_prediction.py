@@ -9,6 +9,7 @@ from pathlib import Path
 import utils
 from parts import nets, prediction
 from parts.images import host
+from parts.start import ON_MXNET1
 
 import mxnet as mx
 import numpy as onp
@@ -412,4 +413,5 @@ print(int(status['VmHWM'].split()[0]) / 2**20)
         text=True,
         check=True,
     )
-    assert float(result.stdout.split()[-1]) < 1.5
+    # MXNet 2 takes 0.2 GiB more for the same work.
+    assert float(result.stdout.split()[-1]) < (1.5 if ON_MXNET1 else 1.7)
