@@ -200,6 +200,12 @@ def _check_pair(photo, path, table, read):
             f'{path} is {stated[1]}x{stated[0]} pixels, {photo} '
             f'{size[1]}x{size[0]}: {hint}'
         )
+    named = stated_photo(path) if _ending(path) == '.json' else None
+    if named and same_letters(named) != same_letters(photo.stem):
+        notes.append(
+            f'it was drawn on «{plain(named, 60)}» (its imagePath) and is '
+            f'taken for {photo.name}: look whether it belongs to it'
+        )
     if turned:
         notes.append(
             f'{photo.name} is stored turned (EXIF) and will be written '
@@ -218,14 +224,6 @@ def _check_pair(photo, path, table, read):
     label = read(path, table, size)
     if _ending(path) == '.json':
         notes += _notes_on_shapes(path, label, table)
-        named = stated_photo(path)
-        if named is not None and same_letters(named) != same_letters(
-            photo.stem
-        ):
-            notes.append(
-                f'it was drawn on «{plain(named, 60)}» (its imagePath) and is '
-                f'taken for {photo.name}: look whether it belongs to it'
-            )
     elif set(onp.unique(label)) == {0, VOID}:
         notes.append(
             'it holds nothing but class 0 and void: if void was meant as a '
