@@ -10,8 +10,9 @@ from pathlib import Path
 import utils  # first: it gives MXNet all cores, and NumPy's ways
 
 import numpy as onp
-from mxnet import init, np, npx
+from mxnet import autograd, init, np, npx
 from mxnet.gluon import nn
+from PIL import Image
 
 # ---- chapters/data.md
 VOC_CLASSES = (
@@ -598,6 +599,163 @@ class PaperFCN(nn.Block):
             scores = scores + cut_out(fine, 9, scores)
         offset = {32: 19, 16: 27, 8: 31}[self.stride]
         return cut_out(getattr(self, self.last)(scores), offset, x)
+
+
+# ---- chapters/real-photos.md
+class ReLU6(nn.HybridBlock):
+    """Numbers below 0 become 0, those above 6 become 6."""
+
+    def forward(self, x):
+        return x.clip(0, 6)
+
+
+class Residual(nn.HybridSequential):
+    """Adds to its input what its layers make of it."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+def same_conv(inputs, outputs, kernel=1, stride=1, groups=1):
+    """A convolution whose borders are those of TensorFlow, for even sizes.
+
+    Where the stride is 2, TensorFlow pads one row less before the map than
+    after it. So does a kernel with one more row and column, of zeros.
+    """
+    size = kernel + (stride == 2)
+    options = {'padding': kernel // 2, 'groups': groups}
+    return nn.Conv2D(outputs, size, stride, in_channels=inputs, **options)
+
+
+def inverted_residual(inputs, outputs, kernel, stride, expansion):
+    """Widen the map, filter each channel alone, narrow it again."""
+    inner = inputs * expansion
+    same = stride == 1 and inputs == outputs
+    layers = Residual() if same else nn.HybridSequential()
+    if expansion > 1:
+        layers.add(same_conv(inputs, inner), ReLU6())
+    layers.add(same_conv(inner, inner, kernel, stride, inner), ReLU6())
+    layers.add(same_conv(inner, outputs))
+    return layers
+
+
+LITE0_STAGES = (
+    # blocks, kernel, stride, expansion, channels
+    ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40)),
+    ((3, 3, 2, 6, 80), (3, 5, 1, 6, 112)),
+    ((4, 5, 2, 6, 192), (1, 3, 1, 6, 320)),
+)
+
+
+def lite0_stages():
+    """The layers of EfficientNet-Lite0, in stages of stride 8, 16 and 32.
+
+    Their maps have 40, 112 and 1280 channels. There is no batch
+    normalisation: it is folded into the convolutions. Source: Tan and Le,
+    2019, and the published network.
+    """
+    stages, inputs = [nn.HybridSequential() for _ in range(3)], 32
+    stages[0].add(same_conv(3, inputs, 3, 2), ReLU6())
+    for stage, groups in zip(stages, LITE0_STAGES, strict=True):
+        for blocks, kernel, stride, expansion, outputs in groups:
+            for i in range(blocks):
+                step = 1 if i else stride
+                stage.add(
+                    inverted_residual(inputs, outputs, kernel, step, expansion)
+                )
+                inputs = outputs
+    stages[2].add(same_conv(inputs, 1280), ReLU6())
+    return stages
+
+
+def folded(tensors, epsilon=1e-3):
+    """Yield (weight, bias) of each convolution, its statistics folded in.
+
+    `tensors`: {name: array} as published, in the order of the layers. The
+    first convolution takes photos as `utils.normalize` makes them.
+    """
+    arrays = iter([array for array in tensors.values() if array.ndim])
+    first = True
+    for weight in arrays:
+        if weight.ndim < 4:
+            return  # the classifier
+        gamma, beta, mean, variance = (next(arrays) for _ in range(4))
+        scale = gamma / onp.sqrt(variance + epsilon)
+        weight = weight * scale.reshape(-1, 1, 1, 1)
+        bias = beta - mean * scale
+        if first:  # published: (pixel - 127) / 128
+            means, deviations = (
+                255 * onp.array(values, 'float32').reshape(3, 1, 1) / 128
+                for values in (utils.RGB_MEAN, utils.RGB_STD)
+            )
+            bias = bias + (weight * (means - 127 / 128)).sum((1, 2, 3))
+            weight, first = weight * deviations, False
+        yield weight, bias
+
+
+def load_lite0(stages, tensors, devices):
+    """Give Lite0's stages the published weights, on the devices."""
+    layers = []
+    for stage in stages:
+        stage.apply(
+            lambda block: isinstance(block, nn.Conv2D) and layers.append(block)
+        )
+    pairs = list(folded(tensors))
+    for layer, (weight, bias) in zip(layers, pairs, strict=True):
+        more = layer.weight.shape[2] - weight.shape[2]
+        weight = onp.pad(weight, ((0, 0), (0, 0), (more, 0), (more, 0)))
+        for parameter, values in (layer.weight, weight), (layer.bias, bias):
+            parameter.initialize(init.Zero(), devices)
+            parameter.set_data(np.array(values))
+            if layer.weight.shape[1] == 1:
+                parameter.grad_req = 'null'
+
+
+class LiteBackbone(Backbone):
+    """Lite0's three maps. The first stage stays as it was published.
+
+    It is not recorded: nothing in it learns, so that a training step
+    neither keeps its maps nor goes back through it.
+    """
+
+    def __init__(self, stages):
+        super().__init__(stages, (40, 112, 1280))
+        self.stages[0].collect_params().setattr('grad_req', 'null')
+
+    def forward(self, x):
+        with autograd.pause():
+            maps = [self.stages[0](x)]
+        for stage in list(self.stages)[1:]:
+            maps.append(stage(maps[-1]))
+        return maps
+
+
+def lite0_backbone(path, devices):
+    """Build a LiteBackbone with the published weights of a file."""
+    stages = lite0_stages()
+    load_lite0(stages, utils.read_torch(path), devices)
+    return LiteBackbone(stages)
+
+
+def jitter(image, label, rng, scales=(0.6, 1.6), light=0.3, color=0.4):
+    """Change the size and the colours of a photo as another camera might.
+
+    `image`: uint8 (H, W, 3), `label`: uint8 (H, W), scaled by one factor
+    from `scales`, all factors alike on a logarithmic scale; brightness and
+    contrast change by up to the share `light`, saturation by `color`.
+    `rng`: a NumPy generator. Returns new arrays of the same kinds.
+    """
+    factor = onp.exp(rng.uniform(*onp.log(scales)))
+    size = [max(1, round(factor * side)) for side in label.shape[::-1]]
+    image = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
+    label = Image.fromarray(label).resize(size, Image.Resampling.NEAREST)
+    pixels = onp.asarray(image, dtype='float32')
+    mean = pixels.mean((0, 1))
+    contrast, brightness = rng.uniform(1 - light, 1 + light, 2)
+    pixels = (pixels - mean) * contrast + mean * brightness
+    grey = pixels.mean(2, keepdims=True)
+    pixels = grey + (pixels - grey) * rng.uniform(1 - color, 1 + color)
+    return pixels.clip(0, 255).astype('uint8'), onp.asarray(label)
 
 
 # ---- chapters/own-data.md

@@ -21,6 +21,7 @@ timing       how long things take, and whether a sentence may say so
 precision    training in half precision
 checkpoints  a net, or a training, as a file
 labelme      the shapes that labelme writes
+published    weights that PyTorch published
 sources      where data sets and pretrained weights come from
 own_data     from folders of photos and labels to a data set
 prediction   the classes of a photo, of a whole data set
@@ -67,6 +68,7 @@ from parts.nets import (
     adding_gradients,
     classes_last,
     freeze_batch_norm,
+    fuse,
     knows_sizes,
     lay_out_anew,
     move,
@@ -84,6 +86,7 @@ from parts.pictures import (
 from parts.plots import plot, plot_bars
 from parts.precision import compute_in, scaled_backward
 from parts.prediction import evaluate, predict
+from parts.published import lite0_file, read_torch
 from parts.report import Report
 from parts.sources import (
     DATA,
@@ -136,6 +139,7 @@ __all__ += [
     'show_overlay',
 ]
 __all__ += ['Shape', 'read_labelme', 'save_net', 'shape_mask']
+__all__ += ['fuse', 'lite0_file', 'read_torch']
 __all__ += [
     'DATA',
     'VOC_ARCHIVE',

@@ -5,6 +5,7 @@ A room imports only from rooms on floors below its own:
 6  (utils.py: the trainer)
 5  sources own_data prediction workers memory report controls
 4  devices batches metric pictures plots precision checkpoints labelme
+   published
 3  canvas
 2  images nets stored timing
 1  start tables

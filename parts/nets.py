@@ -115,3 +115,18 @@ def classes_last(scores):
     arrays: that one is oneDNN's and takes half the time on a CPU.
     """
     return scores.as_nd_ndarray().transpose((0, 2, 3, 1)).as_np_ndarray()
+
+
+def fuse(block, x):
+    """Let oneDNN compute a convolution and its activation as one; CPUs only.
+
+    `block`: a HybridBlock with values; `x`: an example of its input, an
+    array on its device. What comes out stays the same. The block is
+    hybridized; to hybridize it, or what it is in, again undoes this. It must
+    not be recorded afterwards (`autograd.record`): MXNet 1 fails then.
+    """
+    if x.ctx.device_type == 'cpu':
+        backend = 'MKLDNN' if ON_MXNET1 else 'ONEDNN'
+        block.optimize_for(
+            x, backend=backend, static_alloc=True, static_shape=True
+        )
