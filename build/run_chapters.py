@@ -255,6 +255,9 @@ def where(page, notebook, current):
 
 def kernel_environment(root, scratch, threads):
     """Return the variables of a chapter's process."""
+    startup = scratch / 'ipython' / 'profile_default' / 'startup'
+    startup.mkdir(parents=True, exist_ok=True)
+    shutil.copy(book.ROOT / 'build' / 'listen.py', startup)
     environment = dict(os.environ)
     # chapters run in another folder
     for name in ('VOC_ROOT', 'BACKBONE', 'BOOK_DATA'):

@@ -269,7 +269,7 @@ def test_a_dying_kernel_is_named(tiny):
 
 
 def test_a_line_on_stderr_stops_the_build(tiny, monkeypatch):
-    """Also one that a library in C wrote, past Python."""
+    """Also one that a library in C wrote, past Python, at a cell's end."""
     change(tiny, 'chapters/three.md', "'try", "os.write(2, b'oops')\n'try")
     with monkeypatch.context() as patch:
         # ipykernel does not catch such lines inside pytest.
@@ -280,6 +280,29 @@ def test_a_line_on_stderr_stops_the_build(tiny, monkeypatch):
     assert 'three.md, code cell 1' in str(caught.value)
     assert 'stderr: oops' in str(caught.value)
     assert 'three' in outdated(tiny)
+
+
+# From the second chunk on, the kernel reads its stderr a second late.
+LATE = """\
+import os, time
+def late(*arguments, read=os.read):
+    time.sleep(1)
+    return read(*arguments)
+os.read = late
+os.write(2, b'oo')
+time.sleep(0.5)
+os.write(2, b'ps')
+"""
+
+
+def test_a_line_that_is_read_late_is_not_lost(tiny, monkeypatch):
+    """Lines of C, again: at the end of a cell, and of the chapter."""
+    change(tiny, 'chapters/three.md', "'try", f"{LATE}'try")
+    with monkeypatch.context() as patch:
+        patch.delenv('PYTEST_CURRENT_TEST')
+        patch.setenv('CI', 'true')
+        with pytest.raises(run_chapters.Failure, match='stderr: oops'):
+            run_chapters.run(tiny, ['three'])
 
 
 def test_an_unknown_chapter(tiny):
