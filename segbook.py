@@ -737,25 +737,31 @@ def lite0_backbone(path, devices):
     return LiteBackbone(stages)
 
 
-def jitter(image, label, rng, scales=(0.6, 1.6), light=0.3, color=0.4):
-    """Change the size and the colours of a photo as another camera might.
+def scale_pair(image, label, rng, scales=(0.6, 1.6)):
+    """Scale a photo and its label by one random factor.
 
-    `image`: uint8 (H, W, 3), `label`: uint8 (H, W), scaled by one factor
-    from `scales`, all factors alike on a logarithmic scale; brightness and
-    contrast change by up to the share `light`, saturation by `color`.
-    `rng`: a NumPy generator. Returns new arrays of the same kinds.
+    `image`: uint8 (H, W, 3), bilinear; `label`: uint8 (H, W), nearest. Small
+    and large factors are alike: uniform on a logarithmic scale.
     """
     factor = onp.exp(rng.uniform(*onp.log(scales)))
     size = [max(1, round(factor * side)) for side in label.shape[::-1]]
     image = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
     label = Image.fromarray(label).resize(size, Image.Resampling.NEAREST)
-    pixels = onp.asarray(image, dtype='float32')
+    return onp.asarray(image), onp.asarray(label)
+
+
+def change_colors(image, rng, light=0.3, color=0.4):
+    """Change a photo, uint8 (H, W, 3), as another camera might.
+
+    Brightness and contrast by up to the share `light`, saturation by `color`.
+    """
+    pixels = image.astype('float32')
     mean = pixels.mean((0, 1))
     contrast, brightness = rng.uniform(1 - light, 1 + light, 2)
     pixels = (pixels - mean) * contrast + mean * brightness
     grey = pixels.mean(2, keepdims=True)
     pixels = grey + (pixels - grey) * rng.uniform(1 - color, 1 + color)
-    return pixels.clip(0, 255).astype('uint8'), onp.asarray(label)
+    return pixels.clip(0, 255).astype('uint8')
 
 
 # ---- chapters/own-data.md

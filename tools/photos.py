@@ -72,7 +72,9 @@ class Photos:
         place = onp.searchsorted(ends, (i + begin) / len(self) * ends[-1])
         rng = onp.random.default_rng((self.seed, epoch, i))
         image, label = segbook.read_pair(*self.places[place])
-        return segbook.random_crop(*segbook.jitter(image, label, rng), CROP, rng)
+        image, label = segbook.scale_pair(image, label, rng)
+        image, label = segbook.random_crop(image, label, CROP, rng)
+        return segbook.change_colors(image, rng), label
 
 
 def make_net(devices):
