@@ -619,8 +619,8 @@ class Residual(nn.HybridSequential):
 def same_conv(inputs, outputs, kernel=1, stride=1, groups=1):
     """A convolution whose borders are those of TensorFlow, for even sizes.
 
-    Where the stride is 2, TensorFlow pads one row less before the map than
-    after it. So does a kernel with one more row and column, of zeros.
+    Where the stride is 2, the kernel has a row and a column more than it is
+    called after: the first ones, which hold zeros.
     """
     size = kernel + (stride == 2)
     options = {'padding': kernel // 2, 'groups': groups}
@@ -628,7 +628,7 @@ def same_conv(inputs, outputs, kernel=1, stride=1, groups=1):
 
 
 def inverted_residual(inputs, outputs, kernel, stride, expansion):
-    """Widen the map, filter each channel alone, narrow it again."""
+    """Widen a map, filter each channel alone, narrow it again."""
     inner = inputs * expansion
     same = stride == 1 and inputs == outputs
     layers = Residual() if same else nn.HybridSequential()
@@ -657,12 +657,12 @@ def lite0_stages():
     stages, inputs = [nn.HybridSequential() for _ in range(3)], 32
     stages[0].add(same_conv(3, inputs, 3, 2), ReLU6())
     for stage, groups in zip(stages, LITE0_STAGES, strict=True):
-        for blocks, kernel, stride, expansion, outputs in groups:
-            for i in range(blocks):
-                step = 1 if i else stride
-                stage.add(
-                    inverted_residual(inputs, outputs, kernel, step, expansion)
-                )
+        for blocks, *sizes, outputs in groups:
+            for _ in range(blocks):
+                kernel, stride, expansion = sizes
+                sizes[1] = 1  # of all blocks but the first
+                options = kernel, stride, expansion
+                stage.add(inverted_residual(inputs, outputs, *options))
                 inputs = outputs
     stages[2].add(same_conv(inputs, 1280), ReLU6())
     return stages
@@ -671,56 +671,81 @@ def lite0_stages():
 def folded(tensors, epsilon=1e-3):
     """Yield (weight, bias) of each convolution, its statistics folded in.
 
-    `tensors`: {name: array} as published, in the order of the layers. The
-    first convolution takes photos as `utils.normalize` makes them.
+    `tensors`: {name: array} as published, in the order of the layers.
     """
     arrays = iter([array for array in tensors.values() if array.ndim])
-    first = True
     for weight in arrays:
         if weight.ndim < 4:
-            return  # the classifier
+            return  # the classifier, which comes last
         gamma, beta, mean, variance = (next(arrays) for _ in range(4))
         scale = gamma / onp.sqrt(variance + epsilon)
-        weight = weight * scale.reshape(-1, 1, 1, 1)
-        bias = beta - mean * scale
-        if first:  # published: (pixel - 127) / 128
-            means, deviations = (
-                255 * onp.array(values, 'float32').reshape(3, 1, 1) / 128
-                for values in (utils.RGB_MEAN, utils.RGB_STD)
-            )
-            bias = bias + (weight * (means - 127 / 128)).sum((1, 2, 3))
-            weight, first = weight * deviations, False
-        yield weight, bias
+        yield weight * scale.reshape(-1, 1, 1, 1), beta - mean * scale
 
 
-def load_lite0(stages, tensors, devices):
-    """Give Lite0's stages the published weights, on the devices."""
-    layers = []
-    for stage in stages:
-        stage.apply(
-            lambda block: isinstance(block, nn.Conv2D) and layers.append(block)
-        )
-    pairs = list(folded(tensors))
+def convolutions(block):
+    """Return all convolutions in a block, in their order."""
+    found = []
+    block.apply(lambda x: isinstance(x, nn.Conv2D) and found.append(x))
+    return found
+
+
+def load_lite0(stages, pairs, devices):
+    """Give Lite0's convolutions their (weight, bias) pairs, on the devices."""
+    layers = [layer for stage in stages for layer in convolutions(stage)]
     for layer, (weight, bias) in zip(layers, pairs, strict=True):
         more = layer.weight.shape[2] - weight.shape[2]
-        weight = onp.pad(weight, ((0, 0), (0, 0), (more, 0), (more, 0)))
-        for parameter, values in (layer.weight, weight), (layer.bias, bias):
-            parameter.initialize(init.Zero(), devices)
-            parameter.set_data(np.array(values))
-            if layer.weight.shape[1] == 1:
-                parameter.grad_req = 'null'
+        zeros = (0, 0), (0, 0), (more, 0), (more, 0)  # rows and columns
+        values = onp.pad(weight, zeros), bias
+        parameters = layer.weight, layer.bias
+        for parameter, array in zip(parameters, values, strict=True):
+            parameter.initialize(ctx=devices)
+            parameter.set_data(np.array(array))
+
+
+def middle(image, size=224):
+    """Cut the middle out of a Pillow image as the publishers of Lite0 did."""
+    width, height = image.size
+    side = min(image.size) * size / (size + 32)
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+
+
+def classify(stages, tensors, pixels):
+    """Return ImageNet's 1000 scores of a photo, uint8 (224, 224, 3)."""
+    x = (onp.asarray(pixels, dtype='float32') - 127) / 128
+    device = convolutions(stages[0])[0].weight.list_ctx()[0]
+    x = np.array(x.transpose(2, 0, 1)[None], ctx=device)
+    for stage in stages:
+        x = stage(x)
+    means = x.mean((2, 3)).asnumpy()[0]
+    return tensors['_fc.weight'] @ means + tensors['_fc.bias']
+
+
+def take_normalized(weight, bias):
+    """Let Lite0's first convolution take what `utils.normalize` makes."""
+    mean, std = (
+        255 / 128 * onp.array(values, dtype='float32').reshape(3, 1, 1)
+        for values in (utils.RGB_MEAN, utils.RGB_STD)
+    )
+    bias = bias + (weight * (mean - 127 / 128)).sum((1, 2, 3))
+    return weight * std, bias
 
 
 class LiteBackbone(Backbone):
-    """Lite0's three maps. The first stage stays as it was published.
+    """Lite0's three maps, from stages that hold values.
 
-    It is not recorded: nothing in it learns, so that a training step
-    neither keeps its maps nor goes back through it.
+    The first stage stays as it was published: it is not recorded, so a
+    training step neither keeps its maps nor goes back through it. Depthwise
+    kernels stay, too: their gradients are slow.
     """
 
     def __init__(self, stages):
         super().__init__(stages, (40, 112, 1280))
-        self.stages[0].collect_params().setattr('grad_req', 'null')
+        fixed = [*convolutions(self.stages[0])]
+        fixed += [x for x in convolutions(self) if x.weight.shape[1] == 1]
+        for layer in fixed:
+            layer.weight.grad_req = layer.bias.grad_req = 'null'
 
     def forward(self, x):
         with autograd.pause():
@@ -730,11 +755,20 @@ class LiteBackbone(Backbone):
         return maps
 
 
-def lite0_backbone(path, devices):
-    """Build a LiteBackbone with the published weights of a file."""
+def lite0_backbone(devices):
+    """Build a LiteBackbone with the published weights, on the devices."""
     stages = lite0_stages()
-    load_lite0(stages, utils.read_torch(path), devices)
+    first, *others = folded(utils.read_torch(utils.lite0_file()))
+    load_lite0(stages, [take_normalized(*first), *others], devices)
     return LiteBackbone(stages)
+
+
+def make_lite_fcn(backbone, num_classes, stride=8):
+    """Build a SkipFCN on a LiteBackbone, its first stage fused."""
+    net = make_skip_fcn(backbone, num_classes, stride)
+    x = np.zeros((1, 3, 64, 64), ctx=utils.devices_of(backbone)[0])
+    utils.fuse(backbone.stages[0], x)
+    return net
 
 
 def scale_pair(image, label, rng, scales=(0.6, 1.6)):
@@ -761,7 +795,7 @@ def change_colors(image, rng, light=0.3, color=0.4):
     pixels = (pixels - mean) * contrast + mean * brightness
     grey = pixels.mean(2, keepdims=True)
     pixels = grey + (pixels - grey) * rng.uniform(1 - color, 1 + color)
-    return pixels.clip(0, 255).astype('uint8')
+    return pixels.round().clip(0, 255).astype('uint8')
 
 
 # ---- chapters/own-data.md

@@ -122,8 +122,9 @@ def fuse(block, x):
 
     `block`: a HybridBlock with values; `x`: an example of its input, an
     array on its device. What comes out stays the same. The block is
-    hybridized; to hybridize it, or what it is in, again undoes this. It must
-    not be recorded afterwards (`autograd.record`): MXNet 1 fails then.
+    hybridized; to hybridize it, or what it is in, again undoes this. From
+    then on it must not be recorded (MXNet 1 fails), nor get other values
+    (MXNet 2 fails): both say «could not create a primitive descriptor».
     """
     if x.ctx.device_type == 'cpu':
         backend = 'MKLDNN' if ON_MXNET1 else 'ONEDNN'

@@ -20,7 +20,7 @@ from parts.whole import place
 import numpy as onp
 
 _MAGIC = 0x1950A86A20F9469CFC6C
-_MOST = 10_000  # steps for each kilobyte, names, and axes times tensors
+_MOST_STEPS = 1_000_000  # of a pickle
 _STEPS = frozenset(
     'PROTO STOP MARK GLOBAL REDUCE BUILD BINPERSID NONE NEWTRUE NEWFALSE '
     'BININT BININT1 BININT2 LONG1 BINUNICODE TUPLE TUPLE1 TUPLE2 TUPLE3 '
@@ -39,6 +39,10 @@ class _Unpickler(pickle.Unpickler):
         ('torch._utils', '_rebuild_tensor_v2'): lambda *parts: parts,
     }
 
+    @classmethod
+    def knows(cls, name):
+        return tuple(name.split(' ', 1)) in cls.known
+
     def find_class(self, module, name):
         return self.known[module, name]
 
@@ -52,10 +56,9 @@ def _unpickle(file):
     for count, (step, value, _) in enumerate(pickletools.genops(file)):
         if step.name not in _STEPS:
             raise ValueError(f'it takes the step {step.name}')
-        if step.name == 'GLOBAL':
-            if tuple(value.split(' ', 1)) not in _Unpickler.known:
-                raise ValueError(f'it asks for {value}')
-        if count > 100 * _MOST or ('PUT' in step.name and value > 100 * _MOST):
+        if step.name == 'GLOBAL' and not _Unpickler.knows(value):
+            raise ValueError(f'it asks for {value}')
+        if max(count, value if 'PUT' in step.name else 0) > _MOST_STEPS:
             raise ValueError('it takes too many steps')
     file.seek(start)
     return _Unpickler(file).load()

@@ -79,7 +79,7 @@ class Photos:
 
 def make_net(devices):
     """Build the net as its training begins."""
-    backbone = segbook.lite0_backbone(utils.lite0_file(), devices)
+    backbone = segbook.lite0_backbone(devices)
     net = segbook.make_skip_fcn(backbone, len(segbook.VOC_CLASSES), 8)
     for parameter in backbone.collect_params().values():
         parameter.lr_mult = TRUNK
@@ -100,7 +100,12 @@ def main():
     photos = Photos(roots, choice.seed)
     for name, count in zip(segbook.VOC_CLASSES, photos.photos):
         print(f'{name:14s} in {count:5d} photos')
-    print(len(photos.places), photos.weights.mean(), photos.weights.max(), flush=True)
+    print(
+        len(photos.places),
+        photos.weights.mean(),
+        photos.weights.max(),
+        flush=True,
+    )
     net = make_net(devices)
     utils.train(
         net,
