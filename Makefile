@@ -11,7 +11,8 @@ $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
 	$(eval override export $(name) := $$(value $(name)))))
 MAKEOVERRIDES =# nor does a make that a recipe calls read them again
 BOX ?= cpu
-export BOX
+STEPS ?= 6000
+export BOX STEPS
 override RUN = @exec build/setup.sh "$$BOX"
 
 html: ## build the book into _build/html
@@ -38,6 +39,9 @@ lab: ## open chapters and exercises in JupyterLab
 predict: ## segment a photo: IMAGE=photo.jpg, perhaps CHECKPOINT=net.zip
 	$(RUN) tools/predict.py -- "$$IMAGE" "$$CHECKPOINT"
 
+photos: ## train the shipped network anew: DATA='folder folder' STEPS=6000
+	$(RUN) build/words.py DATA tools/train_photos.py --steps "$$STEPS"
+
 reproduce: ## print the FCN paper's figures beside those measured here
 	$(RUN) tools/reproduce.py
 
@@ -62,4 +66,4 @@ clean: ## remove what was built; keep environments, data, notebooks/, course/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: html doctor gpu-check test test-mxnet2 test-other lab predict \
-	reproduce bench class lint pins audit clean
+	reproduce bench class lint pins audit photos clean
