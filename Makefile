@@ -36,8 +36,9 @@ test-other: ## run the tests of the code in a second Python, the newest found
 lab: ## open chapters and exercises in JupyterLab
 	$(RUN) build/words.py ARGS build/lab.py
 
-predict: ## segment a photo: IMAGE=photo.jpg, perhaps CHECKPOINT=net.zip
-	$(RUN) tools/predict.py -- "$$IMAGE" "$$CHECKPOINT"
+predict: ## segment photos: IMAGE=photo.jpg, or a folder, or '*.jpg'
+	$(RUN) tools/predict.py --scales "$$SCALES" --mirror "$$MIRROR" \
+		--sure "$$SURE" -- "$$IMAGE" "$$CHECKPOINT"
 
 photos: ## train the shipped network anew: DATA='folder folder' STEPS=6000
 	$(RUN) build/words.py DATA tools/train_photos.py --steps "$$STEPS"

@@ -126,7 +126,8 @@ def render(fig, alt, photo=False):
 
     alt, data = _sentence(alt), io.BytesIO()
     if photo:
-        how = {'format': 'png'}
+        # Packing it would take most of the time, and it is unpacked below.
+        how = {'format': 'png', 'pil_kwargs': {'compress_level': 0}}
         _draw_every_letter(fig)
         how['dpi'] = min(200, _PHOTO_WIDTH / fig.get_figwidth())
     else:

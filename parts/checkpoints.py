@@ -3,8 +3,10 @@
 Nothing in such a file is ever run: it holds arrays and JSON.
 """
 
+import functools
 import json
 import math
+import reprlib
 import shutil
 import tempfile
 import zipfile
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import parts.start  # noqa: F401  first: before MXNet
 from parts.images import host
+from parts.start import ON_MXNET1
 from parts.stored import (
     naming,
     open_arrays,
@@ -22,25 +25,131 @@ from parts.stored import (
     unfolds_to,
 )
 from parts.tables import table_arguments, table_to_json
+from parts.texts import plain
 from parts.whole import place, put, scratch
 
 import numpy as onp
-from mxnet import np
+from mxnet import np, npx
 
 
-def save_net(path, net, table):
+def save_net(path, net, table, about=None, dtype='float32'):
     """Save a net and what its classes are called as one file.
 
-    A zip file, complete or not at all: `parameters`, which is what
-    `net.load_parameters` reads, and `classes.json`. `table`: a class table.
+    A zip file, complete or not at all: `parameters`, as
+    `net.save_parameters` writes them; `classes.json`; and `about.json`.
     `make predict` reads it, and `tools.predict.load_net` in Python.
 
-    Raises ValueError if no file can hold the table: 1 to 255 classes.
+    `table`: a class table. `about`: what else users of the net should know,
+    a dict or None: {'photos': {class: how many photos of it the net has
+    learnt from}}, and under any other names texts and numbers, such as
+    'kind' and 'licence'. `dtype`: 'float16' stores parameters of float32 in
+    half of the bytes; they are float32 again where `load_net` reads them
+    (`net.load_parameters` needs `cast_dtype=True`).
+
+    Raises ValueError if no file can hold the table (1 to 255 classes) or
+    what the net is about, and for a parameter that is too large for float16.
     """
     classes = table_to_json(table)
     table_arguments(classes)
-    files = {'parameters': net.save_parameters}
-    _write_zip(path, files, {'classes.json': classes})
+    objects = {'classes.json': classes}
+    if about is not None:
+        objects['about.json'] = _checked_about(about, table.names)
+    if dtype not in ('float32', 'float16'):
+        raise ValueError(f"dtype={dtype!r}: it is 'float32' or 'float16'")
+    save = net.save_parameters
+    if dtype == 'float16':
+        save = functools.partial(_save_halves, net)
+    _write_zip(path, {'parameters': save}, objects)
+
+
+def _save_halves(net, path):
+    """Write a net's parameters with those of float32 as float16."""
+    net.save_parameters(path)
+    halves = {}
+    with open_arrays(path) as stored:
+        for name, array in stored.items():
+            values, kind = array.read(), array.dtype
+            if kind == onp.float32:
+                kind = onp.dtype('float16')
+                if not onp.abs(values).max(initial=0) <= onp.finfo(kind).max:
+                    raise ValueError(
+                        f'the parameter {name} holds numbers that float16 '
+                        'does not have: save the net as float32'
+                    )
+            halves[name] = np.array(values.astype(kind), dtype=kind)
+    if ON_MXNET1:
+        npx.save(path, halves)
+    else:
+        npx.savez(path, **halves)
+
+
+# What an about.json may hold; a table has at most 255 classes.
+_MOST_ABOUT, _MOST_ENTRIES = 1_000_000, 100  # bytes, and entries
+_LONGEST = 2_000  # letters of a text
+
+
+def _checked_about(about, names):
+    """Check what a net is about (`save_net`), and return it.
+
+    `names`: those of its classes. Raises ValueError, one sentence.
+    """
+    if not isinstance(about, dict) or len(about) > _MOST_ENTRIES:
+        raise ValueError(
+            'what a net is about is a dict of at most '
+            f'{_MOST_ENTRIES} entries, not {reprlib.repr(about)}'
+        )
+    for name, value in about.items():
+        if not _is_text(name, 60):
+            raise ValueError(
+                f'no entry of about.json is called {reprlib.repr(name)}'
+            )
+        if name == 'photos':
+            _check_photos(value, names)
+        elif not _is_text(value, _LONGEST) and not (
+            type(value) in (int, float) and abs(value) <= 1e15  # as NaN is not
+        ):
+            raise ValueError(
+                f'about.json says «{name}» in a text of at most {_LONGEST} '
+                f'printable letters or a number, not {reprlib.repr(value)}'
+            )
+    return about
+
+
+def _check_photos(photos, names):
+    """Check {class: how many photos of it a net has learnt from}."""
+    if not isinstance(photos, dict):
+        raise ValueError(
+            'photos of about.json are a number for each class, not '
+            f'{reprlib.repr(photos)}'
+        )
+    for name, count in photos.items():
+        if name not in names:
+            raise ValueError(
+                f'about.json counts photos of {reprlib.repr(name)}, which is '
+                'no class of the net'
+            )
+        if type(count) is not int or not 0 <= count <= 10**9:
+            raise ValueError(
+                f'about.json counts {reprlib.repr(count)} photos of '
+                f'«{plain(name, 60)}»'
+            )
+
+
+def _is_text(value, most):
+    """Whether something is a text that can be shown as it is."""
+    text = isinstance(value, str) and 0 < len(value) <= most
+    return text and value.isprintable()
+
+
+def read_about(archive, names):
+    """What a net in an open zip file is about: a dict, empty if none says.
+
+    `names`: those of its classes.
+    """
+    if 'about.json' not in archive.namelist():
+        return {}
+    text = read_member(archive, 'about.json', _MOST_ABOUT)
+    return _checked_about(read_json(text), names)
 
 
 # -------------------------------------------------------------- parameters
@@ -52,19 +161,23 @@ def fill(net, stored, devices):
     `stored`: {name: array in a file}. The net knows its sizes. Unlike
     `net.load_parameters`, this reads the files of both MXNets, and those of a
     net that is a single layer; and MXNet itself does not check all lengths.
+    Where the net has float32, the file may have float16.
 
     Raises ValueError, and then nothing is changed, if names, shapes or types
     are not the net's.
     """
-    _check_arrays(net, stored)
+    _check_arrays(net, stored, also=('float16',))
     named = net._collect_params_with_prefix()
     for name, array in stored.items():
-        values = np.array(array.read(), dtype=array.dtype)
+        values = np.array(array.read(), dtype=named[name].dtype)
         named[name]._load_init(values, list(devices))
 
 
-def _check_arrays(net, stored):
-    """Raise ValueError unless arrays in a file are a net's parameters."""
+def _check_arrays(net, stored, also=()):
+    """Raise ValueError unless arrays in a file are a net's parameters.
+
+    `also`: other types that do where the net has float32.
+    """
     named = net._collect_params_with_prefix()
     there = {named[name] for name in stored if name in named}  # some share
     missing = [name for name in named if named[name] not in there]
@@ -75,7 +188,10 @@ def _check_arrays(net, stored):
         )
     for name, array in stored.items():
         wanted = named[name].shape, onp.dtype(named[name].dtype)
-        if (array.shape, array.dtype) != wanted:
+        fits = array.dtype == wanted[1] or (
+            wanted[1] == onp.float32 and array.dtype in also
+        )
+        if array.shape != wanted[0] or not fits:
             raise ValueError(
                 f'its {name} is {array.dtype} {array.shape}, not '
                 f'{wanted[1]} {wanted[0]}'

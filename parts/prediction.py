@@ -2,15 +2,19 @@
 
 import itertools
 import math
+import numbers
 import os
+import reprlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import parts.start  # noqa: F401  first: before MXNet
 from parts.batches import normalize
 from parts.devices import devices_of
 from parts.images import MEAN_COLOR, host, pad_to, read_image, to_rgb
 from parts.metric import SegmentationMetric
+from parts.tables import VOID
 
 import mxnet as mx
 import numpy as onp
@@ -19,9 +23,19 @@ from PIL import Image
 
 _STRIDE = 32  # the nets of the book see a picture in steps of 32 pixels
 _TILE, _OVERLAP = 960, 32  # pixels
+_SMALLEST, _LARGEST = 0.1, 4  # scales in which a net is shown a photo
 
 
-def predict(net, image, device=None, tile=_TILE, overlap=_OVERLAP):
+def predict(
+    net,
+    image,
+    device=None,
+    tile=_TILE,
+    overlap=_OVERLAP,
+    scales=(1,),
+    mirror=False,
+    sure=None,
+):
     """Segment a photo of any size: uint8 (height, width), class indices.
 
     `image`: a path, a Pillow image, or an array: uint8 or float from 0 to 1,
@@ -36,7 +50,21 @@ def predict(net, image, device=None, tile=_TILE, overlap=_OVERLAP):
     once. They overlap by at least `overlap` pixels; where they do, their
     scores are averaged, those near a tile's border counting less, before the
     argmax. Memory grows with `tile` squared, hardly with the photo.
+
+    `scales`: numbers from 0.1 to 4. The net sees the photo in each of these
+    sizes (bilinear; before the padding), with `mirror` in each also from
+    left to right. The scores of every view are brought back to the photo's
+    size; the class is the one whose softmax probability is the highest in
+    the mean over all views. Tiles shrink as the largest scale grows, and are
+    seen in all sizes, too. Where they overlap, probabilities are averaged.
+
+    `sure`: a number from 0 to 1. Pixels whose class has a lower softmax
+    probability become VOID; all others keep their class.
+
+    Raises ValueError, naming it, for what is no photo and for an option out
+    of its range.
     """
+    view = _View.checked(scales, mirror, sure)
     if tile % _STRIDE or overlap % _STRIDE or not 0 <= overlap < tile:
         raise ValueError(
             f'tile={tile} and overlap={overlap} must be multiples of '
@@ -44,10 +72,132 @@ def predict(net, image, device=None, tile=_TILE, overlap=_OVERLAP):
         )
     photo = _as_photo(image)
     device = device or devices_of(net)[0]
-    if _is_small(photo, tile):
-        height, width = photo.shape[:2]
-        return argmax(_padded_scores(net, photo, device))[:height, :width]
-    return _by_tiles(net, photo, device, tile, overlap)
+    tile = view.fitting(tile, overlap)
+    if not _is_small(photo, tile):
+        return _by_tiles(net, photo, device, tile, overlap, view)
+    height, width = photo.shape[:2]
+    found = view.ask(net, photo[None], device)[0]
+    return view.decide(found)[:height, :width]
+
+
+@dataclass(frozen=True)
+class _View:
+    """How a net is asked about a photo, and what is made of its answers."""
+
+    scales: tuple = (1,)
+    mirror: bool = False
+    sure: float | None = None
+
+    @classmethod
+    def checked(cls, scales, mirror, sure):
+        """A view; raises ValueError naming the option that is wrong."""
+        values = scales if isinstance(scales, list | tuple) else [None]
+        if not values or not all(
+            _is_within(scale, _SMALLEST, _LARGEST) for scale in values
+        ):
+            raise ValueError(
+                f'scales={reprlib.repr(scales)}: they are a list of numbers '
+                f'from {_SMALLEST} to {_LARGEST}'
+            )
+        if sure is not None and not _is_within(sure, 0, 1):
+            raise ValueError(
+                f'sure={reprlib.repr(sure)}: it is a number from 0 to 1, the '
+                'least probability of a class'
+            )
+        return cls(tuple(scales), bool(mirror), sure)
+
+    @property
+    def is_plain(self):
+        """Whether the net sees the photo once, as it is."""
+        return self.scales == (1,) and not self.mirror
+
+    def fitting(self, tile, overlap):
+        """The largest tile that is within a tile's size in every scale."""
+        side = int(tile / max(1, *self.scales)) // _STRIDE * _STRIDE
+        return max(side, overlap + _STRIDE)
+
+    def ask(self, net, photos, device):
+        """What a net finds in photos, uint8 (N, height, width, 3).
+
+        Returns float32 (N, classes, height, width), or a little larger:
+        scores, as an MXNet array, or the mean of several views'
+        probabilities, as NumPy's.
+        """
+        if self.is_plain:
+            return _scores(net, _padded(photos), device)
+        size = photos.shape[1:3]
+        mean, count = 0, len(self.scales) * (1 + self.mirror)
+        for scale in self.scales:
+            seen = _scaled(photos, scale)
+            height, width = seen.shape[1:3]
+            for turn in (1, -1)[: 1 + self.mirror]:
+                padded = _padded(seen[:, :, ::turn])
+                scores = _read_only(_scores(net, padded, device))
+                scores = scores[:, :, :height, :width][..., ::turn]
+                if isinstance(mean, int):
+                    mean = onp.zeros((*scores.shape[:2], *size), 'float32')
+                for total, one in zip(mean, scores, strict=True):
+                    total += _softmax(_stretched(one, *size))
+                del scores, one  # the next view needs the memory
+        mean /= count
+        return mean
+
+    def decide(self, found, weights=1):
+        """The classes, uint8 (height, width), by what was found there.
+
+        `found`: (classes, height, width), what `ask` returned for a photo,
+        or sums of it, each value of `weights`, (height, width), in all.
+        """
+        label = argmax(found)
+        if self.sure is not None:
+            found = _read_only(found) / onp.float32(weights)
+            if self.is_plain:  # the winner's softmax, of scores
+                found -= found.max(axis=0)
+                highest = 1 / onp.exp(found, out=found).sum(axis=0)
+            else:
+                highest = found.max(axis=0)
+            label[highest < self.sure] = VOID
+        return label
+
+
+def _is_within(value, low, high):
+    """Whether something is a number, and in a range: NaN is in none."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return real and low <= value <= high
+
+
+def _scaled(photos, scale):
+    """Photos, uint8 (N, height, width, 3), so many times as large."""
+    if scale == 1:
+        return photos
+    height, width = (max(1, round(scale * n)) for n in photos.shape[1:3])
+    size, how = (width, height), Image.Resampling.BILINEAR
+    return onp.stack(
+        [Image.fromarray(photo).resize(size, how) for photo in photos]
+    )
+
+
+def _stretched(scores, height, width):
+    """Scores, float32 (classes, h, w), at another size, bilinearly."""
+    if scores.shape[1:] == (height, width):
+        return scores
+    size, how = (width, height), Image.Resampling.BILINEAR
+    stretched = onp.empty((len(scores), height, width), 'float32')
+    for one, large in zip(scores, stretched, strict=True):
+        image = Image.fromarray(onp.ascontiguousarray(one, 'float32'))
+        large[:] = image.resize(size, how)
+    return stretched
+
+
+def _softmax(scores):
+    """Probabilities over the first axis: float32, a new array."""
+    shares = scores - scores.max(axis=0)
+    onp.exp(shares, out=shares)
+    shares /= shares.sum(axis=0)
+    return shares
+
+
+_PLAIN = _View()
 
 
 def _is_small(photo, tile=_TILE):
@@ -55,7 +205,7 @@ def _is_small(photo, tile=_TILE):
     return math.prod(map(round_up, photo.shape[:2])) <= 2 * tile**2
 
 
-def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP):
+def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP, view=_PLAIN):
     """Segment a large photo, see `predict`."""
     height, width = photo.shape[:2]
     tops, tile_height, lefts, tile_width = _tiles(height, width, tile, overlap)
@@ -71,7 +221,7 @@ def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP):
             )
             for top, left in pair
         ]
-        return _scores(net, onp.stack(photos), device)
+        return view.ask(net, onp.stack(photos), device)
 
     # Two at once: each of two cores then works on a tile of its own. None is
     # begun ahead on a CPU, whose cores the joining of tiles needs, too.
@@ -87,9 +237,18 @@ def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP):
         (tops[-1] + tile_height, lefts[-1] + tile_width), dtype='uint8'
     )
 
+    # How much all tiles count together in each row, and in each column.
+    down, across = (
+        _sum_of_weights(starts, size, overlap)
+        for starts, size in ((tops, tile_height), (lefts, tile_width))
+    )
+
     def decide(place_and_scores):
         place, scores = place_and_scores
-        label[place] = argmax(scores)[:, : label[place].shape[1]]
+        rows, columns = place
+        sums = scores[:, :, : columns.stop - columns.start]
+        all_weights = onp.outer(down[rows], across[columns])
+        label[place] = view.decide(sums, all_weights)
 
     # Two other threads decide while this one joins. All is done before the
     # next pair begins, which needs the cores and the memory.
@@ -207,6 +366,14 @@ def _weights(size, overlap):
     return onp.minimum(onp.minimum(place, place[::-1]) / (overlap + 1), 1)
 
 
+def _sum_of_weights(starts, size, overlap):
+    """How much tiles that start there count together, along a side."""
+    total = onp.zeros(starts[-1] + size, 'float32')
+    for start in starts:
+        total[start : start + size] += _weights(size, overlap)
+    return total
+
+
 def _join(batches, tops, lefts, weights):
     """Add to each tile the scores of tiles before it, where they overlap.
 
@@ -238,8 +405,15 @@ def _join(batches, tops, lefts, weights):
 
 def _padded_scores(net, photo, device):
     """Scores of a photo of any size, padded to multiples of the stride."""
-    h, w = (round_up(side) for side in photo.shape[:2])
-    return _scores(net, pad_to(photo, h, w, MEAN_COLOR)[None], device)[0]
+    return _scores(net, _padded(photo[None]), device)[0]
+
+
+def _padded(photos):
+    """Photos, uint8 (N, h, w, 3), padded to multiples of the stride."""
+    h, w = (round_up(side) for side in photos.shape[1:3])
+    if (h, w) == photos.shape[1:3]:
+        return photos
+    return onp.stack([pad_to(photo, h, w, MEAN_COLOR) for photo in photos])
 
 
 def _scores(net, pixels, device):
@@ -252,10 +426,12 @@ def _scores(net, pixels, device):
 
 
 def _read_only(array):
-    """Return an MXNet array as a NumPy array, if possible without a copy.
+    """Return an array as a NumPy array, of MXNet's if possible no copy.
 
     Not possible on a GPU, and where oneDNN keeps an order of its own.
     """
+    if isinstance(array, onp.ndarray):
+        return array
     array.wait_to_read()  # What went wrong in MXNet is told only once: here.
     if array.ctx.device_type != 'cpu':
         return array.asnumpy()

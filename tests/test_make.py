@@ -38,14 +38,18 @@ VALUES = (
 )
 # Where each variable arrives: in an argument, or only in the environment.
 ARGUMENTS = {
-    'predict': ['$BOX', 'tools/predict.py', '--', '$IMAGE', '$CHECKPOINT'],
+    'predict': [
+        *('$BOX', 'tools/predict.py', '--scales', '$SCALES'),
+        *('--mirror', '$MIRROR', '--sure', '$SURE'),
+        *('--', '$IMAGE', '$CHECKPOINT'),
+    ],
     'class': ['$BOX', 'build/class_kit.py', '$FORMAT'],
     'test': ['$BOX', 'build/words.py', 'TESTS', '-m', 'pytest'],
     'html': ['$BOX', 'build/words.py', 'CHAPTERS', 'build/make_html.py'],
     'lab': ['$BOX', 'build/words.py', 'ARGS', 'build/lab.py'],
 }
 VARIABLES = 'IMAGE CHECKPOINT FORMAT BOX TESTS ARGS PYTHON VOC_ROOT DATA '
-VARIABLES += 'CHAPTERS PHOTOS LABELS SCALES SURE HALF CRF'
+VARIABLES += 'CHAPTERS PHOTOS LABELS SCALES MIRROR SURE HALF CRF'
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_single_files_may_be_read(tmp_path, mask):
     weights.save({'a': onp.zeros(3, 'float32')}, out / 'arrays.params')
     Image.fromarray(PHOTO).save(out / 'photo.png')
     predict.segment(out / 'photo.png', out / 'net', out / 'found')
-    assert modes_fit(out, mask) == 9
+    assert modes_fit(out, mask) == 12
 
 
 def test_what_is_made_on_first_use_may_be_read(tmp_path, root):

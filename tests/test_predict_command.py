@@ -1,16 +1,19 @@
 """`make predict`: which net a checkpoint is, what is written, what is said."""
 
+import html
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import segbook
 import utils
 from parts.checkpoints import save_checkpoint
-from tools import predict, weights
+from tools import gallery, predict, weights
 
 import mxnet as mx
 import numpy as onp
@@ -215,7 +218,10 @@ def test_both_pictures_say_what_was_found(photo, checkpoint, tmp_path, capsys):
     png, jpg = predict.segment(photo, checkpoint, folder)
     assert png == folder / "a photo of Jo's boat.png"
     assert jpg == folder / "a photo of Jo's boat-overlay.jpg"
-    assert sorted(os.listdir(folder)) == sorted([png.name, jpg.name])
+    stem = "a photo of Jo's boat"
+    ends = '-overlay.jpg', '-photo.jpg', '.json', '.png'
+    made = [f'{stem}{end}' for end in ends]
+    assert sorted(os.listdir(folder)) == [*made, 'index.html']
     net, table, _ = predict.load_net(checkpoint)
     expected = utils.predict(net, photo)
     assert expected.shape == (70, 90)
@@ -265,12 +271,17 @@ def run(capsys, *arguments):
 def elsewhere(monkeypatch, tmp_path):
     """Keep the repository's own files out of it."""
     monkeypatch.setattr(predict, 'FOLDER', tmp_path)
+    monkeypatch.setattr(predict, 'SHIPPED', tmp_path / 'real-photos.zip')
     monkeypatch.setattr(predict.newest_checkpoint, '__defaults__', (tmp_path,))
 
 
 def test_the_command_says_where_the_files_are(photo, checkpoint, capsys):
     lines = run(capsys, photo, checkpoint)
-    assert Path(lines[-2]).is_file() and Path(lines[-1]).is_file()
+    names = [Path(line).name for line in lines[-3:]]
+    assert names == [f'{photo.stem}.png', f'{photo.stem}-overlay.jpg'] + [
+        'index.html'
+    ]
+    assert all(Path(line).is_file() for line in lines[-3:])
 
 
 def test_the_default_is_what_chapter_4_saves(photo, net, capsys, tmp_path):
@@ -280,21 +291,38 @@ def test_the_default_is_what_chapter_4_saves(photo, net, capsys, tmp_path):
         net.save_parameters(str(tmp_path / name))
         os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
     lines = run(capsys, photo, '')
-    assert 'fcn-new.params' in lines[1]
+    assert 'fcn-new.params' in lines[0]
     assert 'drawn scenes' not in ''.join(lines)
+
+
+def test_the_shipped_net_comes_before_that_of_chapter_4(
+    photo, net, checkpoint, capsys, tmp_path
+):
+    net.save_parameters(str(tmp_path / 'fcn.params'))
+    assert predict.default_checkpoint() == tmp_path / 'fcn.params'
+    os.rename(checkpoint, tmp_path / 'real-photos.zip')
+    assert predict.default_checkpoint() == tmp_path / 'real-photos.zip'
+    assert 'real-photos.zip: FCN-32s' in run(capsys, photo, '')[0]
+    assert 'fcn.params: FCN-32s' in run(capsys, photo, 'book')[0]
+    os.remove(tmp_path / 'fcn.params')
+    assert 'there is no checkpoint fcn-' in run(capsys, photo, 'book')
 
 
 def test_a_net_of_the_drawn_scenes_says_so(photo, net, capsys, tmp_path):
     """Named as chapter 4 names it; sources.py names the data set so."""
     net.save_parameters(str(tmp_path / 'fcn-scenes-0123456789.params'))
-    assert 'knows no photos' in run(capsys, photo, '')[2]
+    assert 'knows no photos' in run(capsys, photo, '')[1]
 
 
 def test_errors_are_one_line(photo, checkpoint, capsys, tmp_path):
     assert 'which photo?' in run(capsys, '', checkpoint)
     gone = tmp_path / 'gone.jpg'
     assert run(capsys, gone, checkpoint) == f'there is no photo {gone}'
-    assert run(capsys, tmp_path, checkpoint).startswith('there is no photo')
+    (tmp_path / 'empty').mkdir()
+    message = run(capsys, tmp_path / 'empty', checkpoint)
+    assert message.startswith('the folder') and 'has no photo' in message
+    message = run(capsys, tmp_path / '*.gif', checkpoint)
+    assert message.endswith('*.gif, and none that it matches')
     assert 'no checkpoint' in run(capsys, photo, gone)
     content = photo.read_bytes()
     photo.write_bytes(content[: len(content) // 2])
@@ -334,8 +362,193 @@ def test_any_name_of_a_photo_and_a_net_will_do(
         assert predict.main(command) is None
     assert set(os.listdir()) == {name, f'{name}.net'}
     stem = Path(name).stem
-    for made in (f'{stem}.png', f'{stem}-overlay.jpg'):
-        assert (tmp_path / made).is_file()
+    for ending in gallery.ENDINGS:
+        assert (tmp_path / f'{stem}{ending}').is_file()
+    page = (tmp_path / 'index.html').read_text('utf-8')
+    links = re.findall('(?:src|href)="([^"]*)"', page)
+    assert len(links) == 7
+    for link in links:  # as a browser reads them
+        assert link.startswith('./') and link.isascii()
+        file = os.fsdecode(unquote_to_bytes(html.unescape(link)))
+        assert (tmp_path / file).is_file()
+
+
+# ------------------------------------------------------------- many photos
+
+
+@pytest.fixture
+def album(tmp_path):
+    """A folder with photos, one of which is broken, and one in another."""
+    folder = tmp_path / 'album'
+    (folder / 'deep').mkdir(parents=True)
+    rng = onp.random.default_rng(0)
+    for name in 'b.png', 'a.jpg', 'b.jpg', 'deep/a.jpg':
+        pixels = rng.integers(0, 256, (40, 50, 3), 'uint8')
+        Image.fromarray(pixels).save(folder / name)
+    (folder / 'broken <b>.jpg').write_bytes(b'\xff\xd8\xff\xe0 cut off')
+    return folder
+
+
+def test_each_photo_of_a_folder_is_segmented(
+    album, checkpoint, tmp_path, capsys
+):
+    """The broken one is named, the others are done, and the command fails."""
+    text = f"'{album}' '{album}/deep/*.jpg'"
+    message = predict.main([text, str(checkpoint)])
+    broken = album / 'broken <b>.jpg'
+    assert message == f'1 of 5 photos cannot be read: {broken}'
+    printed = capsys.readouterr()
+    assert printed.err == ''  # no progress, for this is no terminal
+    lines = printed.out.splitlines()
+    assert lines[-1] == str(tmp_path / 'index.html')
+    assert f'not segmented: {broken} cannot be read' in printed.out
+    net, table, _ = predict.load_net(checkpoint)
+    names = {'a': 'a.jpg', 'b': 'b.jpg', 'b-2': 'b.png', 'a-2': 'deep/a.jpg'}
+    for name, file in names.items():
+        label = utils.predict(net, album / file)
+        assert (utils.read_label(tmp_path / f'{name}.png') == label).all()
+        with open(tmp_path / f'{name}.json', encoding='utf-8') as stored:
+            found = json.load(stored)
+        assert found['photo'] == str(album / file)
+        assert (found['width'], found['height']) == (50, 40)
+        assert found['checkpoint'] == str(checkpoint)
+        assert found['network'] == 'FCN-32s on ResNet18_v2'
+        shares = [(label == i).mean() for i in range(3)]
+        assert found['classes'] == {
+            n: share
+            for n, share in zip(TABLE.names, shares, strict=True)
+            if share
+        }
+        assert found['void'] == 0 and found['notes'] == []
+        (line,) = (x for x in lines if x.startswith(f'{album / file}: '))
+        for n, share in found['classes'].items():
+            assert f'{n} {share:.1%}' in line
+        with Image.open(tmp_path / f'{name}-photo.jpg') as small:
+            assert small.size == (50, 40)
+        assert (tmp_path / f'{name}-overlay.jpg').is_file()
+
+
+def test_in_python_many_photos_are_results_and_failures(
+    album, checkpoint, tmp_path
+):
+    out = tmp_path / 'out'
+    results, failed = predict.segment_all(str(album), checkpoint, out)
+    assert [result['name'] for result in results] == ['a', 'b', 'b-2']
+    assert list(failed) == [str(album / 'broken <b>.jpg')]
+    for result in results:
+        names = [path.name for path in result['files']]
+        assert names == [result['name'] + end for end in gallery.ENDINGS]
+        assert all(path.is_file() for path in result['files'])
+    again, _ = predict.segment_all([album / 'b.png'], checkpoint, out)
+    assert again[0]['name'] == 'b' and len(again) == 1
+    with pytest.raises(ValueError, match='broken <b>.jpg cannot be read'):
+        predict.segment(album / 'broken <b>.jpg', checkpoint, out)
+
+
+def test_nothing_of_a_photo_is_left_of_a_failure(
+    album, checkpoint, tmp_path, monkeypatch
+):
+    """Of the photos before, all is there, and on the page."""
+    out, save, done = tmp_path / 'out', utils.save_overlay, []
+
+    def fails(path, *rest):
+        if len(done) == 1:
+            raise KeyboardInterrupt
+        done.append(path)
+        save(path, *rest)
+
+    monkeypatch.setattr(utils, 'save_overlay', fails)
+    with pytest.raises(KeyboardInterrupt):
+        predict.segment_all(str(album), checkpoint, out)
+    names = [f'a{ending}' for ending in gallery.ENDINGS]
+    assert sorted(os.listdir(out)) == sorted([*names, 'index.html'])
+    page = (out / 'index.html').read_text('utf-8')
+    assert './a.png' in page and './b.png' not in page
+
+
+def test_options_arrive_at_the_net(photo, checkpoint, capsys, tmp_path):
+    net, _, _ = predict.load_net(checkpoint)
+    options = {'scales': [0.75, 1.0], 'mirror': True, 'sure': 0.4}
+    words = ['--scales', '0.75 1', '--mirror', '1', '--sure', '0.4']
+    lines = run(capsys, *words, '--', photo, checkpoint)
+    expected = utils.predict(net, photo, **options)
+    label = utils.read_label(tmp_path / f'{photo.stem}.png')
+    assert (label == expected).all()
+    share = (label == utils.VOID).mean()
+    assert 0 < share < 1
+    text = (tmp_path / f'{photo.stem}.json').read_text('utf-8')
+    found = json.loads(text)
+    assert found['options'] == options and found['void'] == share
+    assert sum(found['classes'].values()) + share == pytest.approx(1)
+    assert f'void {share:.1%}' in '\n'.join(lines)
+    # Without a value, as make hands them on, they change nothing.
+    words = ['--scales', '', '--mirror', '', '--sure', '']
+    run(capsys, *words, '--', photo, checkpoint)
+    label = utils.read_label(tmp_path / f'{photo.stem}.png')
+    assert (label == utils.predict(net, photo)).all()
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'words'),
+    [
+        ('sure', '1.5', 'sure=1.5: it is a number from 0 to 1'),
+        ('sure', 'nan', 'sure=nan'),
+        ('sure', 'very', 'SURE=very: it is a number from 0 to 1'),
+        ('scales', '1 9', 'scales=[1.0, 9.0]: they are a list of numbers'),
+        ('scales', 'big', 'SCALES=big'),
+        ('scales', ' ', 'scales=[]'),
+        ('mirror', 'yes', 'MIRROR=yes'),
+    ],
+)
+def test_options_out_of_their_range_are_named(
+    photo, checkpoint, capsys, tmp_path, option, value, words
+):
+    message = run(capsys, f'--{option}', value, '--', photo, checkpoint)
+    assert message.startswith(words)
+    assert not list(tmp_path.glob('*.png'))
+
+
+def test_a_net_says_which_classes_it_hardly_knows(
+    net, photo, tmp_path, capsys
+):
+    """What utils.save_net was told about it."""
+    name = TABLE.names[utils.predict(net, photo).max()]
+    few = {other: 50 for other in TABLE.names} | {name: 1}
+    about = {'kind': 'of 53 photos', 'photos': few}
+    utils.save_net(tmp_path / 'net', net, TABLE, about)
+    assert predict.load_about(tmp_path / 'net') == about
+    lines = run(capsys, photo, tmp_path / 'net')
+    assert lines[1] == 'of 53 photos'
+    note = f'{name}: learnt from 1 photo only'
+    assert [x for x in lines if 'note' in x] == [f'note: {note}']
+    text = (tmp_path / f'{photo.stem}.json').read_text('utf-8')
+    assert json.loads(text)['notes'] == [note]
+    assert note in (tmp_path / 'index.html').read_text('utf-8')
+    for count, words in ((0, 'no photo'), (49, '49 photos only')):
+        label = onp.array([[1, 1], [2, 2]], 'uint8')
+        found = gallery.found_in(label, TABLE, {'photos': {'ship': count}})
+        assert found['notes'] == [f'ship: learnt from {words}']
+    # Other files say nothing.
+    net.save_parameters(str(tmp_path / 'net.params'))
+    assert predict.load_about(tmp_path / 'net.params') == {}
+    utils.save_net(tmp_path / 'net', net, TABLE)
+    assert predict.load_about(tmp_path / 'net') == {}
+
+
+def test_a_net_of_half_precision_segments_as_before(net, photo, tmp_path):
+    utils.save_net(tmp_path / 'whole', net, TABLE)
+    utils.save_net(tmp_path / 'half', net, TABLE, dtype='float16')
+    sizes = [(tmp_path / name).stat().st_size for name in ('whole', 'half')]
+    assert 0.49 < sizes[1] / sizes[0] < 0.51
+    loaded, _, _ = predict.load_net(tmp_path / 'half')
+    halved = loaded._collect_params_with_prefix()
+    for name, parameter in net._collect_params_with_prefix().items():
+        values = parameter.data().asnumpy()
+        half = halved[name].data().asnumpy()
+        assert half.dtype == values.dtype == onp.float32
+        assert (half == values.astype('float16')).all()
+    same_label = utils.predict(net, photo) == utils.predict(loaded, photo)
+    assert same_label.mean() > 0.95
 
 
 def test_as_a_command_it_says_one_line(root, photo, tmp_path):

@@ -1,18 +1,41 @@
-"""Segment a photo with a trained net.
+"""Segment photos with a trained net.
 
-    make predict IMAGE=photo.jpg [CHECKPOINT=net.zip]
+    make predict IMAGE=photo.jpg
+    make predict IMAGE="holiday 'my photos/the dog.jpg' summer/*.png"
 
-writes, under _build/predict/, photo.png, a palette image of class indices in
-the classes' colours, and photo-overlay.jpg, the photo under these colours
-with a legend. In Python:
+IMAGE is a photo, a folder (the photos directly in it) or a pattern; or
+several of these, split as by a shell, quotes around names with blanks. For
+each photo this writes, under _build/predict/,
 
-    from tools.predict import segment
+    NAME.png          a palette image of class indices, in their colours
+    NAME-overlay.jpg  the photo under these colours, with a legend
+    NAME-photo.jpg    the photo, upright and at most 1400 pixels wide or high
+    NAME.json         photo, size, net, options; each class's share of pixels
+
+and for all of them index.html, a page that shows them side by side. NAME is
+the photo's own; where several have it: x, x-2, x-3. The files of a photo are
+there all or not at all: NAME.json goes first and comes last. A photo that
+cannot be read is named, the others are done, and the command fails.
+
+Options, each with a name for make and one in Python (see `utils.predict`):
+
+    CHECKPOINT=net.zip    another net; CHECKPOINT=book: what chapter 4 saved
+    SCALES='0.75 1 1.25'  scales=(0.75, 1, 1.25): seen in several sizes
+    MIRROR=1              mirror=True: and from left to right
+    SURE=0.6              sure=0.6: void where no class is as probable
+
+With several views, the mean of their softmax probabilities decides, and each
+view takes its time. In Python:
+
+    from tools.predict import segment, segment_all
     png, jpg = segment('photo.jpg', 'net.zip')
+    results, failed = segment_all('holiday', sure=0.6)
 
 A checkpoint is what `utils.save_net` writes, the checkpoint of a run of
 `utils.train`, or a `.params` file of `net.save_parameters`; the last two do
-not say what their classes are called. By default it is the last file that
-the chapter on fully convolutional networks saved.
+not say what their classes are called. By default it is the net for real
+photos in weights/, if that is there, else the last file that the chapter on
+fully convolutional networks saved.
 """
 
 import sys
@@ -32,19 +55,21 @@ sys.path.insert(0, str(ROOT))
 
 import segbook
 import utils  # first: it gives MXNet all cores
-from parts.checkpoints import fill, unpack
-from parts.images import pixel_counts
+from parts.checkpoints import fill, read_about, unpack
 from parts.nets import knows_sizes
 from parts.stored import naming, open_arrays, open_zip, read_json, read_member
 from parts.tables import table_arguments
 from parts.texts import plain
-from parts.whole import place
-from tools import weights
+from parts.whole import place, write_whole
+from tools import gallery, weights
+from tools.find_photos import find_photos, names_for
 
 from mxnet import gluon, init, np
 from mxnet.gluon import nn
+from tqdm import tqdm
 
 FOLDER = ROOT / '_build' / 'predict'
+SHIPPED = ROOT / 'weights' / 'real-photos.zip'
 
 
 def load_net(path, device=None):
@@ -196,6 +221,28 @@ def _usual_table(num_classes):
     return segbook.ClassTable([f'class {i}' for i in range(num_classes)])
 
 
+def load_about(path):
+    """What a net's file says about it: see `about` of `utils.save_net`.
+
+    A dict, empty for a file that says nothing. Raises ValueError naming the
+    file if it is damaged.
+    """
+    path = place(path)
+    with naming(path, 'is no checkpoint'):
+        if not _is_archive(path):
+            return {}
+        with open_zip(path) as archive:
+            if 'classes.json' not in archive.namelist():
+                return {}
+            stored = read_json(read_member(archive, 'classes.json'))
+            return read_about(archive, table_arguments(stored)['names'])
+
+
+def default_checkpoint():
+    """Return the net in weights/, or else `newest_checkpoint()`."""
+    return SHIPPED if SHIPPED.is_file() else newest_checkpoint()
+
+
 def newest_checkpoint(folder=utils.DATA):
     """Return the last file that the chapter on FCNs saved in a folder.
 
@@ -212,68 +259,187 @@ def newest_checkpoint(folder=utils.DATA):
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
-def segment(image, checkpoint=None, folder=FOLDER):
-    """Segment a photo and write what was found as two pictures.
+def segment(image, checkpoint=None, folder=FOLDER, **options):
+    """Segment a photo; return the paths of its label and its overlay.
 
     `image`: a file of any shape and mode that `utils.open_image` takes; a
     photo that the camera took sideways (EXIF) is set upright, and so are
-    both pictures. `checkpoint`: see `load_net`; None takes
-    `newest_checkpoint()`.
-    Returns the paths of NAME.png and NAME-overlay.jpg in `folder`, which
-    replace older ones; what was found is printed. If the overlay cannot be
-    drawn, the label is there all the same.
+    all pictures. All else is as in `segment_all`.
 
     Raises FileNotFoundError or ValueError naming the file at fault.
     """
-    image, folder = place(image), place(folder)
+    image = place(image)
     if not image.is_file():
         raise FileNotFoundError(f'there is no photo {image}')
-    checkpoint = checkpoint or newest_checkpoint()
-    photo = utils.read_image(image)
+    results, failed = segment_all([image], checkpoint, folder, **options)
+    if failed:
+        raise ValueError(*failed.values())
+    return results[0]['files'][:2]
+
+
+def segment_all(images, checkpoint=None, folder=FOLDER, **options):
+    """Segment photos and write what was found as pictures, JSON and a page.
+
+    `images`: a list of paths, or a text as IMAGE is (`find_photos`).
+    `checkpoint`: see `load_net`; None takes `default_checkpoint()`, 'book'
+    `newest_checkpoint()`. `options`: those of `utils.predict`.
+
+    What is written in `folder` replaces older files of these names; what was
+    found is printed. Returns (results, failed): for each photo what its JSON
+    file holds, and under 'files' the paths of what was written, in the order
+    of `gallery.ENDINGS`; and {photo: message} of those that cannot be read.
+
+    Raises FileNotFoundError or ValueError if there is no photo, no such
+    checkpoint, or no such option: before anything is written.
+    """
+    if isinstance(images, str):
+        images = find_photos(images)
+    images, folder = [place(image) for image in images], place(folder)
+    if checkpoint is None:
+        checkpoint = default_checkpoint()
+    elif str(checkpoint) == 'book':
+        checkpoint = newest_checkpoint()
     net, table, kind = load_net(checkpoint)
-    label = utils.predict(net, photo)
-    folder.mkdir(parents=True, exist_ok=True)
-    png, jpg = (
-        folder / f'{image.stem}{end}' for end in ('.png', '-overlay.jpg')
+    about = load_about(checkpoint)
+    nothing = np.zeros((1, 1, 3), 'uint8')
+    utils.predict(net, nothing, **options)  # or an option is refused
+    lines = _on_the_net(checkpoint, table, kind, about, options)
+    common = {'checkpoint': str(checkpoint), 'network': kind}
+    common['options'] = options
+    results, failed, told = [], {}, set()
+    try:
+        for image, name in _shown(images):
+            try:
+                photo = utils.read_image(image)
+            except (FileNotFoundError, ValueError) as error:
+                failed[str(image)] = str(error)
+                if len(images) > 1:
+                    say(f'not segmented: {error}')
+                continue
+            label = utils.predict(net, photo, **options)
+            found = gallery.found_in(label, table, about)
+            result = {'photo': str(image), **found, **common}
+            files = gallery.write(folder, name, photo, label, table, result)
+            if not results:
+                for line in lines:
+                    say(line)
+            results.append({'name': name, 'files': files, **result})
+            say(_in_a_line(result))
+            for note in found['notes']:
+                if note not in told:
+                    say(f'note: {note}')
+            told.update(found['notes'])
+    finally:  # also when interrupted: for what is done
+        if results:
+            index = gallery.page(results, failed, lines, table)
+            write_whole(folder / 'index.html', index)
+    return results, failed
+
+
+def _shown(images):
+    """Photos with their names; how many are done is shown on a terminal."""
+    with tqdm(
+        zip(images, names_for(images), strict=True),
+        total=len(images),
+        disable=len(images) < 2 or None,  # None: unless on a terminal
+        leave=False,
+        unit='photo',
+    ) as progress:
+        yield from progress
+
+
+def _in_a_line(result):
+    """What was found in a photo, in words."""
+    shares = result['classes'] | {'void': result['void']}
+    words = ', '.join(
+        f'{plain(name, 60)} {share:.1%}'
+        for name, share in shares.items()
+        if share
     )
-    utils.save_label(png, label, table.colormap)
-    jpg.unlink(missing_ok=True)  # it may be of another label
-    utils.save_overlay(jpg, photo, label, table)
-    height, width = label.shape
-    say(f'{image}: {width} x {height} pixels')
-    say(f'{checkpoint}: {kind}, {len(table.names)} classes')
+    size = f'{result["width"]} x {result["height"]} pixels'
+    return f'{result["photo"]}: {size}: {words}'
+
+
+def _on_the_net(checkpoint, table, kind, about, options):
+    """What there is to say of a net, before any photo: lines."""
+    lines = [f'{checkpoint}: {kind}, {len(table.names)} classes']
+    if about.get('kind'):
+        lines.append(str(about['kind']))
     if Path(checkpoint).name.startswith('fcn-scenes-'):
-        say(
+        lines.append(
             'note: this net has seen only the drawn scenes of the book, and '
             'knows no photos: what it finds in one means nothing. '
             '`VOC_ROOT=download make html` trains one on photos; '
             'CHECKPOINT=… names any other'
         )
-    for index, count in enumerate(pixel_counts(label)):
-        if count:
-            name = plain(table.names[index], 60)
-            say(f'{name:>16s} {count / label.size:6.1%}')
-    return png, jpg
+    if options:
+        given = (f'{name}={value}' for name, value in options.items())
+        lines.append(f'options: {", ".join(given)}')
+    return lines
 
 
 def say(text):
     """Print a line; what is in its names must not control the terminal."""
-    print(plain(text))
+    with tqdm.external_write_mode():
+        print(plain(text), flush=True)
+
+
+def _options(given):
+    """The options of `utils.predict`, by the texts of a command line."""
+    options = {}
+    if given.scales:
+        try:
+            words = given.scales.replace(',', ' ').split()
+            options['scales'] = [float(word) for word in words]
+        except ValueError:
+            raise ValueError(
+                f"SCALES={given.scales}: it holds numbers: '0.75 1 1.25'"
+            ) from None
+    if given.mirror not in ('', '0', '1'):
+        raise ValueError(f'MIRROR={given.mirror}: it is 1, or 0')
+    if given.mirror == '1':
+        options['mirror'] = True
+    if given.sure:
+        try:
+            options['sure'] = float(given.sure)
+        except ValueError:
+            raise ValueError(
+                f'SURE={given.sure}: it is a number from 0 to 1'
+            ) from None
+    return options
 
 
 def main(arguments=None):
     """Read the command line; return the message of an error, or None."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('image', help='a photo')
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('image', help='photos, folders or patterns')
     parser.add_argument('checkpoint', nargs='?', help='a trained net')
+    for option in '--scales', '--mirror', '--sure':
+        parser.add_argument(option, default='', help='as for make')
     given = parser.parse_args(arguments)
-    if not given.image:
+    if not given.image.strip():
         return 'which photo? make predict IMAGE=photo.jpg'
     try:
-        for path in segment(given.image, given.checkpoint, FOLDER):
-            say(str(path))
+        photos = find_photos(given.image)
+        results, failed = segment_all(
+            photos, given.checkpoint or None, FOLDER, **_options(given)
+        )
     except (FileNotFoundError, ValueError) as error:
         return plain(str(error))
+    if len(photos) == 1 and not failed:
+        for path in results[0]['files'][:2]:
+            say(str(path))
+    if results:
+        say(str(FOLDER / 'index.html'))
+    if len(photos) == 1 and failed:
+        return plain(*failed.values())
+    if failed:
+        count = f'{len(failed)} of {len(photos)} photos'
+        return plain(f'{count} cannot be read: {", ".join(failed)}')
+    return None
 
 
 if __name__ == '__main__':
