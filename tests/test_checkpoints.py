@@ -11,7 +11,9 @@ import zipfile
 import segbook
 import utils
 from parts import checkpoints
+from parts.checkpoints import fill, read_about
 from parts.start import ON_MXNET1
+from parts.stored import open_arrays
 from support import CLASSES, trained
 
 import mxnet as mx
@@ -445,6 +447,125 @@ def test_names_that_no_file_can_hold_are_refused_before_saving(tmp_path):
         with pytest.raises(ValueError, match=words):
             utils.save_net(tmp_path / 'net', new_net(), table)
     assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------- halves, and what is said
+
+PAIR = segbook.ClassTable(['a', 'b'])
+
+
+def stored_arrays(path, folder):
+    """The arrays of a net's file, by names, as they are stored."""
+    with zipfile.ZipFile(path) as archive:
+        file = archive.extract('parameters', folder)
+    with open_arrays(file) as stored:
+        return {name: array.read() for name, array in stored.items()}
+
+
+def test_a_net_is_stored_in_halves_and_read_back_in_float32(tmp_path):
+    net, other = new_net(), new_net()
+    utils.save_net(tmp_path / 'net', net, PAIR, dtype='float16')
+    halves = stored_arrays(tmp_path / 'net', tmp_path)
+    named = net._collect_params_with_prefix()
+    assert set(halves) == set(named)
+    for name, parameter in named.items():
+        assert halves[name].dtype == onp.float16
+        values = parameter.data().asnumpy().astype('float16')
+        assert (halves[name] == values).all()
+    with open_arrays(tmp_path / 'parameters') as stored:
+        fill(other, stored, [mx.cpu()])
+    for name, parameter in other._collect_params_with_prefix().items():
+        assert parameter.data().dtype == onp.float32
+        assert (parameter.data().asnumpy() == halves[name]).all()
+    # MXNet itself reads it, if it is told to.
+    if ON_MXNET1:
+        other.load_parameters(str(tmp_path / 'parameters'), cast_dtype=True)
+
+
+def test_a_checkpoint_of_training_is_never_in_halves(run, tmp_path):
+    net = new_net()
+    utils.save_net(tmp_path / 'net', net, PAIR, dtype='float16')
+    halves = members(tmp_path / 'net')['parameters']
+    write(run, members(run) | {'parameters': halves})
+    with pytest.raises(ValueError, match='is float16'):
+        train(new_net(), run)
+
+
+@pytest.mark.parametrize('value', [1e5, -1e9, float('inf'), float('nan')])
+def test_what_no_half_holds_is_named(tmp_path, value):
+    net = new_net()
+    name, parameter = next(iter(net._collect_params_with_prefix().items()))
+    values = parameter.data().asnumpy()
+    values.flat[0] = value
+    parameter.set_data(np.array(values))
+    with pytest.raises(ValueError, match=f'{name} holds numbers'):
+        utils.save_net(tmp_path / 'net', net, PAIR, dtype='float16')
+    with pytest.raises(ValueError, match="dtype='int8'"):
+        utils.save_net(tmp_path / 'net', net, PAIR, dtype='int8')
+    assert not list(tmp_path.iterdir())
+
+
+ABOUT = {
+    'kind': 'trained on photos',
+    'photos': {'a': 0, 'b': 3579},
+    'mean IU': 0.62,
+    'epochs': 20,
+}
+
+
+def test_what_a_net_is_about_comes_back(tmp_path):
+    for about in (ABOUT, {}, None):
+        utils.save_net(tmp_path / 'net', new_net(), PAIR, about)
+        with zipfile.ZipFile(tmp_path / 'net') as archive:
+            assert read_about(archive, PAIR.names) == (about or {})
+
+
+WRONG = [
+    ([], r'entries, not \[\]'),
+    ({'photos': 3}, 'not 3'),
+    ({'photos': {'c': 3}}, "photos of 'c', which is no class"),
+    ({'photos': {'a': -1}}, 'counts -1 photos of «a»'),
+    ({'photos': {'a': 1.5}}, 'counts 1.5'),
+    ({'photos': {'a': True}}, 'counts True'),
+    ({'photos': {'a': 10**10}}, 'counts 10000000000'),
+    ({'kind': 'two\nlines'}, 'says «kind»'),
+    ({'kind': '\x1b[2J'}, 'says «kind»'),
+    ({'kind': 'x' * 3000}, 'says «kind»'),
+    ({'kind': ['x']}, 'says «kind»'),
+    ({'n': True}, 'says «n»'),
+    ({'n': 1e300}, 'says «n»'),
+    ({'a\nb': 'x'}, 'entry of about.json is called'),
+    ({'x' * 61: 'x'}, 'entry of about.json is called'),
+    ({str(i): 'x' for i in range(101)}, 'at most 100 entries'),
+]
+
+
+@pytest.mark.parametrize(('about', 'words'), WRONG)
+def test_what_no_net_is_about_is_neither_written_nor_read(
+    tmp_path, about, words
+):
+    path = tmp_path / 'net'
+    with pytest.raises(ValueError, match=words):
+        utils.save_net(path, new_net(), PAIR, about)
+    assert not list(tmp_path.iterdir())
+    utils.save_net(path, new_net(), PAIR)
+    write(path, members(path) | {'about.json': json.dumps(about)})
+    with (
+        pytest.raises(ValueError, match=words),
+        zipfile.ZipFile(path) as archive,
+    ):
+        read_about(archive, PAIR.names)
+
+
+def test_a_long_about_is_not_unfolded(tmp_path):
+    path = tmp_path / 'net'
+    utils.save_net(path, new_net(), PAIR)
+    write(path, members(path) | {'about.json': ' ' * 2_000_000})
+    with (
+        pytest.raises(ValueError, match='about.json would take 2,000,000'),
+        zipfile.ZipFile(path) as archive,
+    ):
+        read_about(archive, PAIR.names)
 
 
 def test_both_mxnets_read_each_others_parameters(tmp_path):
