@@ -43,6 +43,9 @@ predict: ## segment photos: IMAGE=photo.jpg, or a folder, or '*.jpg'
 photos: ## train the shipped network anew: DATA='folder folder' STEPS=6000
 	$(RUN) build/words.py DATA tools/train_photos.py --steps "$$STEPS"
 
+own: ## make a data set of PHOTOS=folder (tools/own.py says what else)
+	$(RUN) tools/own.py
+
 reproduce: ## print the FCN paper's figures beside those measured here
 	$(RUN) tools/reproduce.py
 
@@ -66,5 +69,5 @@ clean: ## remove what was built; keep environments, data, notebooks/, course/
 	@test -f build/setup.sh # make -f elsewhere/Makefile clean: not from here
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: html doctor gpu-check test test-mxnet2 test-other lab predict \
+.PHONY: html doctor gpu-check test test-mxnet2 test-other lab predict own \
 	reproduce bench class lint pins audit photos clean

@@ -110,17 +110,24 @@ def random_crop(image, label, size, rng):
     return image, label
 
 
+def read_table(root):
+    """Return the class table of a data set: of its classes.json, or VOC's."""
+    stored = utils.stored_table(root)
+    return VOC if stored is None else ClassTable(**stored)
+
+
 class VOCSegDataset:
     """Photos and labels of a split of a data set in the VOC layout.
 
     Item i is a photo, uint8 (H, W, 3), and its label, uint8 (H, W): whole,
     or a random window of `crop_size`, (height, width). Files are read when
-    asked for. Raises what `utils.read_split` and `utils.read_pair` raise.
+    asked for. `table`: None takes `read_table(root)`. Raises what
+    `utils.read_split` and `utils.read_pair` raise.
     """
 
-    def __init__(self, root, split, crop_size=None, seed=0, table=VOC):
+    def __init__(self, root, split, crop_size=None, seed=0, table=None):
         self.root, self.crop_size, self.seed = Path(root), crop_size, seed
-        self.table = table
+        self.table = read_table(root) if table is None else table
         self.names = utils.read_split(root, split)
 
     def __len__(self):

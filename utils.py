@@ -10,8 +10,10 @@ texts        names and messages as text that can be shown
 images       photos and labels as arrays and files; the ids of a split
 nets         the blocks and parameters of a net; scores with classes last
 tables       what a class table may hold; its background
+scaling      photos and labels at another size
 canvas       how a drawing gets under a cell
 stored       zip files, JSON and arrays that may come from anywhere
+class_files  the classes of a data set as files say them
 devices      the GPUs that work, or the CPU; the doctor
 batches      a data set in batches; photos as a net takes them
 metric       the confusion matrix and its four figures
@@ -22,6 +24,10 @@ precision    training in half precision
 checkpoints  a net, or a training, as a file
 labelme      the shapes that labelme writes
 published    weights that PyTorch published
+outlines     labels that are no files of their own, or hold other numbers
+coco         outlines and masks in COCO's JSON
+yolo         outlines in YOLO's text
+exports      which kind of labels lie in a folder
 sources      where data sets and pretrained weights come from
 own_data     from folders of photos and labels to a data set
 prediction   the classes of a photo, of a whole data set
@@ -37,6 +43,7 @@ import time
 
 from parts.batches import Batches, normalize, normalized
 from parts.checkpoints import load_checkpoint, save_checkpoint, save_net
+from parts.class_files import stored_table
 from parts.controls import show_widget, vary
 from parts.devices import (
     devices_of,
@@ -107,52 +114,21 @@ import mxnet as mx
 import numpy as onp
 from mxnet import autograd, gluon, npx
 
-__all__ = [
-    'HERE',
-    'MEAN_COLOR',
-    'PHOTO_ENDINGS',
-    'RGB_MEAN',
-    'RGB_STD',
-    'VOID',
-    'open_image',
-    'pad_to',
-    'photo_path',
-    'read_classes',
-    'read_image',
-    'read_label',
-    'read_pair',
-    'read_split',
-    'save_label',
-    'set_seed',
-]
-__all__ += ['check_table', 'classes_last', 'freeze_batch_norm']
-__all__ += ['devices_of', 'doctor', 'peak_memory', 'try_all_gpus', 'try_gpu']
-__all__ += ['Batches', 'SegmentationMetric', 'background_of', 'normalize']
-__all__ += [
-    'heat',
-    'overlay',
-    'plot',
-    'plot_bars',
-    'save_overlay',
-    'show_images',
-    'show_matrix',
-    'show_overlay',
-]
-__all__ += ['Shape', 'read_labelme', 'save_net', 'shape_mask']
+__all__ = ['HERE', 'MEAN_COLOR', 'PHOTO_ENDINGS', 'RGB_MEAN', 'RGB_STD']
+__all__ += ['VOID', 'open_image', 'pad_to', 'photo_path', 'read_classes']
+__all__ += ['read_image', 'read_label', 'read_pair', 'read_split']
+__all__ += ['save_label', 'set_seed', 'check_table', 'classes_last']
+__all__ += ['freeze_batch_norm', 'devices_of', 'doctor', 'peak_memory']
+__all__ += ['try_all_gpus', 'try_gpu', 'Batches', 'SegmentationMetric']
+__all__ += ['background_of', 'normalize', 'heat', 'overlay', 'plot']
+__all__ += ['plot_bars', 'save_overlay', 'show_images', 'show_matrix']
+__all__ += ['show_overlay', 'Shape', 'read_labelme', 'save_net', 'shape_mask']
+__all__ += ['DATA', 'VOC_ARCHIVE', 'VOC_MIRRORS', 'VOC_SHA1', 'backbone_file']
+__all__ += ['download_voc', 'pretrained_backbone', 'voc_root', 'Finding']
+__all__ += ['check_own', 'make_set', 'own_files', 'evaluate', 'predict']
+__all__ += ['show_widget', 'vary', 'compare_times', 'take_step', 'train']
+__all__ += ['training_memory', 'stored_table']
 __all__ += ['fuse', 'lite0_file', 'read_torch']
-__all__ += [
-    'DATA',
-    'VOC_ARCHIVE',
-    'VOC_MIRRORS',
-    'VOC_SHA1',
-    'backbone_file',
-    'download_voc',
-    'pretrained_backbone',
-    'voc_root',
-]
-__all__ += ['Finding', 'check_own', 'make_set', 'own_files']
-__all__ += ['evaluate', 'predict', 'show_widget', 'vary']
-__all__ += ['compare_times', 'take_step', 'train', 'training_memory']
 
 
 def train(

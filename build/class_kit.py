@@ -38,7 +38,7 @@ LIBRARY = (
     *('build/scenes.py', 'build/backbone.py', 'build/ending.py'),
     *('build/doctor.py', 'build/environment.py'),
     *('tools/__init__.py', 'tools/matlab.py'),
-    *('tools/gallery.html', 'tools/gallery.py', 'tools/photos.py'),
+    *('tools/gallery.html', 'tools/gallery.py', 'tools/find_photos.py'),
     *('tools/predict.py', 'tools/weights.py'),
     'build/widgets/**/*',
 )

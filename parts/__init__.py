@@ -2,11 +2,12 @@
 
 A room imports only from rooms on floors below its own:
 
-6  (utils.py: the trainer)
-5  sources own_data prediction workers memory report controls
-4  devices batches metric pictures plots precision checkpoints labelme
+7  (utils.py: the trainer)
+6  exports own_data
+5  coco yolo sources prediction workers memory report controls
+4  devices batches metric pictures plots precision checkpoints labelme outlines
    published
-3  canvas
+3  canvas class_files scaling
 2  images nets stored timing
 1  start tables
 0  numpys whole texts samples

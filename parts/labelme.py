@@ -104,6 +104,21 @@ def stated_photo(path):
     return Path(re.split(r'[/\\]', name)[-1]).stem  # Windows', too
 
 
+def names_in(path):
+    """The names of the shapes of a file of labelme, but those it reserves.
+
+    What is no name is left out. Raises what `read_labelme` raises for a file
+    that is damaged as a whole.
+    """
+    shapes = [x for x in _read_content(path)['shapes'] if isinstance(x, dict)]
+    names = {x.get('label') for x in shapes if isinstance(x.get('label'), str)}
+    return {same_letters(name) for name in names} - {
+        '__ignore__',
+        '_background_',
+        '',
+    }
+
+
 def _read_content(path):
     """Read a file of labelme: a dict with a list `shapes`, of anything."""
     with open_file(path) as file:

@@ -16,16 +16,19 @@ from parts.images import (
     colors_in_files,
     open_image,
     orientation,
+    read_image,
     read_label,
     save_label,
-    to_rgb,
     unpainted,
 )
 from parts.labelme import read_labelme, stated_photo
+from parts.outlines import Export, Outlines, Painted
+from parts.scaling import scale_label, scale_photo, scaled_size
 from parts.tables import background_of, table_to_json
 from parts.texts import plain, same_letters
 
 import numpy as onp
+from PIL import Image
 
 _PHOTO_KINDS = sum(FORMATS.values(), ())
 _LABEL_KINDS = '.json', '.png'
@@ -50,15 +53,21 @@ class Finding(NamedTuple):
 def own_files(photos, labels):
     """Find the photos that have a label.
 
+    `photos`: a folder; `labels`: a folder, or what a program exported
+    (`exports.find_labels`).
+
     Returns ({name: (photo, label)}, findings): paths, in the order of their
     names, and what is left out because its other half is missing, or its
     name cannot stand in a list of names. Endings may be in any case, an «ä»
     of a Mac is one of Linux, and names that begin with a dot are no photos.
+    A label of an export may be no path, but what stands for one.
 
     Raises FileNotFoundError if a folder is not there.
     """
     found, findings = [], []
-    for folder, kinds in ((photos, _PHOTO_KINDS), (labels, _LABEL_KINDS)):
+    exported = isinstance(labels, Export)
+    sources = [(photos, _PHOTO_KINDS), (labels, _LABEL_KINDS)]
+    for folder, kinds in sources[: 1 if exported else 2]:
         folder = whole.place(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f'there is no folder {folder}')
@@ -90,6 +99,13 @@ def own_files(photos, labels):
                 text = f'{other.name} has the same name: rename one of them'
                 findings.append(Finding(path.name, text, True))
         found.append(files)
+    if exported:
+        findings += [Finding(*remark) for remark in labels.remarks]
+        of_labels = {str(label) for label in labels.labels.values()}
+        for name in [n for n in found[0] if str(found[0][n]) in of_labels]:
+            del found[0][name]  # a mask in the photos' folder
+        found.append(labels.labels)
+        kinds = ()
     photos, labels = found
     for one, other, what in (
         (photos, labels, 'photo has no label'),
@@ -188,7 +204,7 @@ def _check_pair(photo, path, table, read):
     turned = orientation(image) != 1
     if orientation(image) >= 5:
         size = image.size
-    stated = _label_size(path, table)
+    stated = _label_size(path, table, size)
     if stated is not None and stated != size:
         hint = 'label the photo that is in the folder, at its full size'
         if turned and stated == stored:
@@ -214,16 +230,18 @@ def _check_pair(photo, path, table, read):
     words = 'it is laid on white'
     for note in _notes_on_samples(image, words):
         notes.append(f'{photo.name}: {note}')
-    if _ending(path) != '.json':
+    if isinstance(path, Painted) or _ending(path) == '.png':
         index = unpainted(table)
         what = 'void' if index == table.void else f'«{table.names[index]}»'
         words = f'it was not painted, and is read as {what}'
-        notes += _notes_on_samples(open_image(path), words)
+        source = getattr(path, 'path', path)
+        notes += _notes_on_samples(open_image(source), words)
     if _ending(path) == '.png':
         _refuse_strange_colors(path, table)
     label = read(path, table, size)
-    if _ending(path) == '.json':
-        notes += _notes_on_shapes(path, label, table)
+    shapes = _shapes(path, table, size)
+    if shapes is not None:
+        notes += _notes_on_shapes(shapes, size, label, table)
     elif set(onp.unique(label)) == {0, VOID}:
         notes.append(
             'it holds nothing but class 0 and void: if void was meant as a '
@@ -241,17 +259,25 @@ def _notes_on_samples(image, clear):
     return notes
 
 
-def _label_size(path, table):
+def _label_size(path, table, size):
     """(height, width) of a label, or None if it does not say."""
+    if isinstance(path, Outlines | Painted):
+        return path.size
     if _ending(path) == '.json':
         return read_labelme(path, table)[1]
     return open_image(path).size[::-1]
 
 
-def _notes_on_shapes(path, label, table):
-    """What may be meant otherwise in a labelme file that can be drawn."""
-    shapes, _ = read_labelme(path, table)
-    height, width = label.shape
+def _shapes(path, table, size):
+    """The shapes of a label, or None if it is painted."""
+    if isinstance(path, Outlines):
+        return path.shapes(table, size)
+    return read_labelme(path, table)[0] if _ending(path) == '.json' else None
+
+
+def _notes_on_shapes(shapes, size, label, table):
+    """What may be meant otherwise in shapes that can be drawn."""
+    height, width = size
     for number, shape in enumerate(shapes, 1):
         low, high = shape.points.min(axis=0), shape.points.max(axis=0)
         if min(low) < -1 or high[0] > width + 1 or high[1] > height + 1:
@@ -289,6 +315,13 @@ def _refuse_strange_colors(path, table):
     value = label[row, column].tolist()
     share = counts[strange].sum() / numbers.size
     text = f'{tuple(value) if len(value) > 1 else value[0]}'
+    number = len(table.names)
+    if what == 'index' and (present[strange] == number).all():
+        remedy = (
+            f'if the labels count the {number} classes from 1, and 0 is void, '
+            'say so in a class table with ids (tools/tables/ade20k.json is '
+            'one); else paint it anew or add it to the class table'
+        )
     if strange.sum() > _FEW_COLORS:
         remedy = (
             'this is what JPEG compression, smoothing or scaling leaves: '
@@ -300,24 +333,41 @@ def _refuse_strange_colors(path, table):
     )
 
 
-def make_set(photos, labels, target, table, read, split):
+def make_set(
+    photos,
+    labels,
+    target,
+    table,
+    read,
+    split,
+    max_side=0,
+    anyway=False,
+    checked=None,
+):
     """Make a data set in the VOC layout of photos and labels of one's own.
 
     `photos`, `labels`, `table`, `read`: see `check_own`. `target`: the new
     folder, complete or not at all; an older data set there is replaced.
     `split`: turns {name: set of its classes} into {'train': names, 'val':
     names}. Photos are copied; those that are no upright RGB files in JPEG or
-    PNG are written anew, as JPEG. `classes.json` keeps the class table.
+    PNG, and those with a side of more than `max_side` pixels (0: any), which
+    are scaled down with their labels, are written anew, as JPEG.
+    `classes.json` keeps the class table. `anyway`: leave out what has errors.
+    `checked`: what `check_own` returned, if it was called just before.
 
     Returns the list of `Finding`s. Raises ValueError with all errors if
-    there are any, or if there are too few photos to split, and
-    FileExistsError if `target` holds anything else.
+    there are any (with `anyway`, if nothing is left), or if there are too
+    few photos to split, and FileExistsError if `target` holds anything else.
     """
-    classes, findings = check_own(photos, labels, table, read)
+    target = whole.place(target)
+    _refuse_other_folders(target, photos, labels)
+    classes, findings = checked or check_own(photos, labels, table, read)
+    findings = list(findings)
     errors = [str(finding) for finding in findings if finding.stops]
-    if errors:
+    if errors and not (anyway and classes):
         raise ValueError('\n'.join(['no data set is made:', *errors]))
     files, _ = own_files(photos, labels)
+    files = {name: files[name] for name in files if name in classes}
     splits = split(classes)
     for name, ids in splits.items():
         if not ids:
@@ -332,20 +382,13 @@ def make_set(photos, labels, target, table, read, split):
                 'label more photos with it'
             )
             findings.append(Finding(name, text, False))
-    target = whole.place(target)
-    others = {path.name for path in target.glob('*')} - set(_PARTS)
-    others = {n for n in others if n not in _OF_SYSTEMS and n[:2] != '._'}
-    if others:
-        raise FileExistsError(
-            f'{target} holds {sorted(others)[0]}, which is no part of a data '
-            'set: name another folder'
-        )
     with whole.new(target) as root:
         for part in _PARTS[:2]:
             (root / part).mkdir(parents=True)
         for name, (photo, path) in files.items():
-            size = _write_photo(photo, root / 'JPEGImages' / name)
-            label = read(path, table, size)
+            stem = root / 'JPEGImages' / name
+            size, shown = _write_photo(photo, stem, max_side)
+            label = scale_label(read(path, table, size), shown)
             save_label(
                 root / 'SegmentationClass' / f'{name}.png',
                 onp.where(label == VOID, table.void, label),
@@ -362,22 +405,53 @@ def make_set(photos, labels, target, table, read, split):
     return findings
 
 
+def _refuse_other_folders(target, photos, labels):
+    """Raise FileExistsError unless a folder is a set that may be replaced."""
+    there = {path.name for path in target.glob('*')}
+    there = {n for n in there if n not in _OF_SYSTEMS and n[:2] != '._'}
+    others = sorted(there - set(_PARTS))
+    remedy = 'name another folder'
+    if others:
+        raise FileExistsError(
+            f'{target} holds {others[0]}, which is no part of a data set: '
+            f'{remedy}'
+        )
+    if there and 'classes.json' not in there:
+        raise FileExistsError(
+            f'{target} has no classes.json, so it was not made here: {remedy}'
+        )
+    for source in (photos, labels):
+        if not isinstance(source, Export) and there:
+            source = whole.place(source).resolve()
+            if source.is_relative_to(target.resolve()):
+                raise FileExistsError(
+                    f'{target} would replace what it is made of: {remedy}'
+                )
+
+
 _OF_SYSTEMS = '.DS_Store', 'Thumbs.db', 'desktop.ini'  # put there unasked
 _PARTS = 'JPEGImages', 'SegmentationClass', 'ImageSets', 'classes.json'
 
 
-def _write_photo(source, stem):
-    """Write a photo, upright and RGB, as stem.jpg or stem.png: its size."""
+def _write_photo(source, stem, max_side):
+    """Write a photo, upright and RGB, as stem.jpg or stem.png.
+
+    Returns its upright (height, width), and that of what was written.
+    """
     image = open_image(source)
     ending = {'JPEG': '.jpg', 'PNG': '.png'}.get(image.format)
     plain = image.mode == 'RGB' and samples.facts(image).bits == 8
-    if ending and orientation(image) == 1 and plain:
+    small = scaled_size(image.size, max_side) == image.size
+    if ending and orientation(image) == 1 and plain and small:
         shutil.copyfile(source, f'{stem}{ending}')
-        return image.size[::-1]
-    rgb = to_rgb(image)
-    ending = '.jpg' if max(rgb.size) <= _JPEG_SIDE else '.png'
-    rgb.save(f'{stem}{ending}', quality=95, subsampling=0)
-    return rgb.size[::-1]
+        return image.size[::-1], image.size[::-1]
+    photo = read_image(source)
+    size = photo.shape[:2]
+    photo = scale_photo(photo, scaled_size(size, max_side))
+    shown = photo.shape[:2]
+    ending = '.jpg' if max(shown) <= _JPEG_SIDE else '.png'
+    Image.fromarray(photo).save(f'{stem}{ending}', quality=95, subsampling=0)
+    return size, shown
 
 
 _JPEG_SIDE = 65_500  # pixels; no JPEG is longer

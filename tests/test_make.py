@@ -47,9 +47,11 @@ ARGUMENTS = {
     'test': ['$BOX', 'build/words.py', 'TESTS', '-m', 'pytest'],
     'html': ['$BOX', 'build/words.py', 'CHAPTERS', 'build/make_html.py'],
     'lab': ['$BOX', 'build/words.py', 'ARGS', 'build/lab.py'],
+    'own': ['$BOX', 'tools/own.py'],
 }
 VARIABLES = 'IMAGE CHECKPOINT FORMAT BOX TESTS ARGS PYTHON VOC_ROOT DATA '
-VARIABLES += 'CHAPTERS PHOTOS LABELS SCALES MIRROR SURE HALF CRF'
+VARIABLES += 'CHAPTERS PHOTOS LABELS SCALES MIRROR SURE HALF CRF NAME OUT '
+VARIABLES += 'CLASSES MAX_SIDE ANYWAY STEPS'
 
 
 @pytest.fixture

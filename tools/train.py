@@ -5,7 +5,8 @@
 typed in the book's folder. The same command goes on from the checkpoint. On
 several devices it needs no option: every GPU that works is used.
 On several workers, see tools/launch.py. The data are those of the chapters
-(VOC_ROOT chooses); the environment variable BACKBONE chooses the weights.
+(VOC_ROOT chooses), with the classes of their classes.json, or VOC's; the
+environment variable BACKBONE chooses the weights.
 """
 
 import sys
@@ -72,7 +73,7 @@ def train(choice):
     if choice.images:
         train_set.names, val_set = train_set.names[: choice.images], None
     features, origin = utils.pretrained_backbone()
-    net = segbook.make_fcn(features, len(segbook.VOC_CLASSES))
+    net = segbook.make_fcn(features, len(train_set.table.names))
     for weight in net.score.collect_params().values():
         weight.lr_mult = 10
     if choice.freeze_batch_norm:
