@@ -151,32 +151,28 @@ def _from_folder(photos, stems, place, given):
             place, of_photos['.txt']
         )
     masks = _masks_folder(place)
+    drawn, painted = of_photos['.json'], []
     table = place / '_classes.csv'
     if table.is_file():
-        found['masks of Roboflow (_classes.csv)'] = lambda: _from_masks(
-            'masks of Roboflow',
-            photos,
-            masks,
-            read_class_csv(table)._replace(endings=('', '_mask')),
+        found['masks of Roboflow (_classes.csv)'] = lambda: _of_roboflow(
+            photos, masks, read_class_csv(table), given
         )
     elif given and (given.ids or given.endings != ('', '')):
         found['painted labels'] = lambda: _from_masks(
             'painted labels', photos, masks, given
         )
-    else:
-        painted = []
-        if not masks.samefile(photos):
-            painted = [
-                p for p in sorted(masks.iterdir()) if _is_kind(p, '.png')
-            ]
-        drawn = of_photos['.json']
-        painted = [p for p in painted if same_letters(p.stem) in stems]
-        if drawn or painted:
-            shown = (drawn or painted)[0].name
-            kind = 'labelme' if drawn else 'painted labels'
-            found[f'{kind} ({shown})'] = lambda: _from_drawn(
-                masks if painted else place, drawn, painted, given
-            )
+    elif not masks.samefile(photos):
+        painted = [
+            path
+            for path in sorted(masks.iterdir())
+            if _is_kind(path, '.png') and same_letters(path.stem) in stems
+        ]
+    if drawn or painted:
+        shown = (drawn or painted)[0].name
+        kind = 'labelme' if drawn else 'painted labels'
+        found[f'{kind} ({shown})'] = lambda: _from_drawn(
+            photos, masks if painted else place, drawn, painted, given
+        )
     if not found:
         raise ValueError(
             f'{place} holds no labels of the photos in {photos}: {_KNOWN}; '
@@ -223,6 +219,13 @@ def _from_yolo(place, files):
     return Export('YOLO', Classes(with_background(names)), labels)
 
 
+def _of_roboflow(photos, masks, classes, given):
+    kind = 'masks of Roboflow'
+    classes = _joined(given, Export(kind, classes, {}))
+    classes = classes._replace(endings=('', '_mask'))
+    return _from_masks(kind, photos, masks, classes)
+
+
 def _from_masks(kind, photos, masks, classes):
     """Masks that are called other than photos, or hold other numbers."""
     of_photo, of_label = classes.endings
@@ -242,7 +245,7 @@ def _from_masks(kind, photos, masks, classes):
     return Export(kind, classes, labels)
 
 
-def _from_drawn(folder, drawn, painted, given):
+def _from_drawn(photos, folder, drawn, painted, given):
     """Labels of labelme, or painted ones: those `check_own` finds itself."""
     source = _above(folder, ['labelmap.txt'], 2)
     if source:
@@ -252,6 +255,8 @@ def _from_drawn(folder, drawn, painted, given):
     source = _above(folder, ['classes.json'], 2)
     if given or source:
         classes = given or read_classes_file(source)
+        if classes.ids and painted:
+            return _from_masks(kind, photos, folder, classes)
         return Export(kind, classes, {})
     if painted:
         raise ValueError(
