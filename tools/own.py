@@ -243,11 +243,10 @@ def main(arguments=None):
         )
     except (OSError, ValueError) as error:
         return plain(str(error))
-    with_ends = os.path.relpath(target)
-    shown = with_ends if not with_ends.startswith('..') else str(target)
-    say(
-        f'the data set is complete; next: make train DATA={shlex.quote(shown)}'
-    )
+    near = os.path.relpath(target, ROOT)  # where make is typed
+    shown = str(target.resolve()) if near.startswith('..') else near
+    say('the data set is complete; next:')
+    say(f'make train DATA={shlex.quote(shown)}')
 
 
 if __name__ == '__main__':
