@@ -8,8 +8,13 @@ def scaled_size(size, max_side):
     """The (height, width) at which no side is longer than `max_side`.
 
     Sides keep their proportion, to a pixel. What is small enough stays as it
-    is, and so does everything with a `max_side` of 0.
+    is, and so does everything with a `max_side` of 0. Raises ValueError for
+    what is no number of pixels.
     """
+    if not isinstance(max_side, int) or max_side < 0:
+        raise ValueError(
+            f'max_side={max_side!r}: it is a number of pixels, or 0'
+        )
     longest = max(size)
     if not max_side or longest <= max_side:
         return tuple(size)
@@ -34,6 +39,8 @@ def scale_label(label, size):
 
     Indices are no quantities: between 3 and 5 there is no 4.
     """
+    if label.shape == tuple(size):
+        return label
     rows, columns = (
         (2 * onp.arange(new) + 1) * old // (2 * new)
         for new, old in zip(size, label.shape, strict=True)

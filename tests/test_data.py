@@ -1,10 +1,12 @@
 """The VOC data set: colours, whole images, crops, other class tables."""
 
+import json
 import time
 from pathlib import Path
 
 import segbook
 import utils
+from parts.tables import table_to_json
 from support import label_file, photo_file
 
 import numpy as np
@@ -228,6 +230,26 @@ def test_two_classes_need_two_colours(colors, void_color):
 def test_every_class_needs_a_colour():
     with pytest.raises(ValueError):
         segbook.ClassTable(['a', 'b'], [(1, 2, 3)])
+
+
+def test_a_data_set_says_which_classes_it_has(voc):
+    """classes.json, unless a table is given; without that file, VOC's."""
+    assert segbook.VOCSegDataset(voc, 'train').table is segbook.VOC
+    names = ['sky', *map(str, range(1, 20)), 'sea']
+    table = segbook.ClassTable(names, void=200)
+    text = json.dumps(table_to_json(table))
+    (voc / 'classes.json').write_text(text, encoding='utf-8')
+    label = np.zeros((60, 90), 'uint8')
+    label[:, 50:], label[:5] = 20, 200
+    Image.fromarray(label).save(label_file(voc))  # grey: no palette
+    data = segbook.VOCSegDataset(voc, 'val')
+    assert data.table.names == names
+    assert set(np.unique(data[0][1])) == {0, 20, 255}
+    with pytest.raises(ValueError, match='holds index 200'):
+        segbook.VOCSegDataset(voc, 'val', table=segbook.VOC)[0]
+    (voc / 'classes.json').write_text('{}', encoding='utf-8')
+    with pytest.raises(ValueError, match=r'classes\.json holds no class tab'):
+        segbook.VOCSegDataset(voc, 'train')
 
 
 def test_a_large_data_set_opens_at_once(tmp_path):

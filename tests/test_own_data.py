@@ -658,6 +658,68 @@ def test_a_class_that_is_in_one_part_only_is_named(own, tmp_path):
     only(list(map(str, findings)), 'note', 'val', 'class 3, «buoy»')
 
 
+def test_the_rest_is_made_if_the_user_says_so(own, tmp_path):
+    write_json(own / 'b.json', shape('whale', SHIP['points']))
+    target = tmp_path / 'set'
+    arguments = own, own, target, TABLE, segbook.read_own, segbook.split_names
+    with pytest.raises(ValueError, match='whale'):
+        utils.make_set(*arguments)
+    findings = utils.make_set(*arguments, anyway=True)
+    assert utils.read_split(target, 'trainval') == ['a 1', 'c', 'd']
+    only([str(f) for f in findings if f.stops], 'error', 'b.json', 'whale')
+
+
+def test_what_was_checked_is_not_checked_again(own, tmp_path):
+    checked = check(own)
+    calls = []
+
+    def read(*arguments):
+        calls.append(arguments)
+        return segbook.read_own(*arguments)
+
+    utils.make_set(
+        *(own, own, tmp_path / 'set', TABLE, read, segbook.split_names),
+        checked=checked,
+    )
+    assert len(calls) == len(checked[0]) == 4
+
+
+def test_photos_are_scaled_down_with_their_labels(own, tmp_path):
+    target = tmp_path / 'set'
+    utils.make_set(
+        *(own, own, target, TABLE, segbook.read_own, segbook.split_names),
+        max_side=WIDTH // 2,
+    )
+    data = segbook.VOCSegDataset(target, 'trainval')
+    for photo, label in (data[i] for i in range(len(data))):
+        assert photo.shape[:2] == label.shape == (HEIGHT // 2, WIDTH // 2)
+    whole = segbook.read_own(own / 'b.json', TABLE, (HEIGHT, WIDTH))
+    assert (data[1][1] == whole[1::2, 1::2]).all()
+
+
+@pytest.mark.parametrize('inside', ['JPEGImages', 'SegmentationClass'])
+def test_a_set_never_replaces_what_it_is_made_of(own, tmp_path, inside):
+    target = tmp_path / 'set'
+    make(own, target)
+    for path in own.glob('*.json'):
+        target.joinpath(inside, path.name).write_bytes(path.read_bytes())
+    before = contents(target)
+    photos, labels = target / 'JPEGImages', target / inside
+    with pytest.raises(FileExistsError, match='what it is made of'):
+        make(photos, target, labels)
+    assert contents(target) == before
+
+
+def test_a_set_that_was_not_made_here_is_left_alone(own, tmp_path):
+    target = tmp_path / 'set'
+    make(own, target)
+    (target / 'classes.json').unlink()
+    before = contents(target)
+    with pytest.raises(FileExistsError, match=r'no classes\.json'):
+        make(own, target)
+    assert contents(target) == before
+
+
 def test_a_folder_of_anything_else_is_left_alone(own):
     before = contents(own)
     with pytest.raises(FileExistsError, match='no part of a data set'):

@@ -3,6 +3,7 @@
 from parts.scaling import scale_label, scale_photo, scaled_size
 
 import numpy as onp
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,3 +47,9 @@ def test_a_photo_keeps_its_mean_and_loses_its_pattern():
     assert small.shape == (16, 24, 3) and small.dtype == onp.uint8
     assert abs(small.astype(int) - 128).max() <= 20
     assert scale_photo(photo, (64, 96)) is photo
+
+
+@pytest.mark.parametrize('most', [-1, 2.5, '9', None])
+def test_what_is_no_number_of_pixels_is_refused(most):
+    with pytest.raises(ValueError, match='max_side='):
+        scaled_size((3, 4), most)
