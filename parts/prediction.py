@@ -14,6 +14,7 @@ from parts.batches import normalize
 from parts.devices import devices_of
 from parts.images import MEAN_COLOR, host, pad_to, read_image, to_rgb
 from parts.metric import SegmentationMetric
+from parts.scaling import scale_label, scale_photo, scaled_size
 from parts.tables import VOID
 
 import mxnet as mx
@@ -35,6 +36,7 @@ def predict(
     scales=(1,),
     mirror=False,
     sure=None,
+    max_side=0,
 ):
     """Segment a photo of any size: uint8 (height, width), class indices.
 
@@ -61,6 +63,10 @@ def predict(
     `sure`: a number from 0 to 1. Pixels whose class has a lower softmax
     probability become VOID; all others keep their class.
 
+    `max_side`: a photo with a longer side is shown to the net at this size
+    (0: never), as those that it was trained on were (`make_set`). The classes
+    come back at the photo's own size, each pixel's from the nearest.
+
     Raises ValueError, naming it, for what is no photo and for an option out
     of its range.
     """
@@ -71,6 +77,12 @@ def predict(
             f'{_STRIDE}, the overlap smaller'
         )
     photo = _as_photo(image)
+    small = scaled_size(photo.shape[:2], max_side)
+    if small != photo.shape[:2]:
+        seen = scale_photo(photo, small)
+        options = scales, mirror, sure
+        label = predict(net, seen, device, tile, overlap, *options)
+        return scale_label(label, photo.shape[:2])
     device = device or devices_of(net)[0]
     tile = view.fitting(tile, overlap)
     if not _is_small(photo, tile):

@@ -311,6 +311,32 @@ def test_what_is_no_photo_is_named(net, bad, message):
         utils.predict(net, bad)
 
 
+@pytest.mark.parametrize('size', [(230, 300), (300, 97)])
+def test_a_large_photo_may_be_seen_small(net, size):
+    """At the size of training photos; each pixel then takes the nearest."""
+    image = photo(*size)
+    most = 80
+    height, width = (max(1, round(n * most / max(size))) for n in size)
+    seen = Image.fromarray(image).resize((width, height), Image.LANCZOS)
+    found = utils.predict(net, seen)
+    label = utils.predict(net, image, max_side=most)
+    assert label.shape == size and label.dtype == onp.uint8
+    for y, x in itertools.product(range(0, size[0], 7), range(0, size[1], 7)):
+        row = int((y + 0.5) * height / size[0])
+        column = int((x + 0.5) * width / size[1])
+        assert label[y, x] == found[row, column]
+    assert (label != utils.predict(net, image)).any()
+
+
+def test_what_is_small_enough_is_seen_as_it_is(net):
+    image = photo(50, 70)
+    whole = utils.predict(net, image)
+    for most in (0, 70, 1000):
+        assert (utils.predict(net, image, max_side=most) == whole).all()
+    with pytest.raises(ValueError, match='max_side=-5: it is a number of'):
+        utils.predict(net, image, max_side=-5)
+
+
 def test_unreadable_file_is_named(net, tmp_path):
     path = tmp_path / 'broken.jpg'
     path.write_bytes(b'\xff\xd8\xff\xe0 cut off')
