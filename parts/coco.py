@@ -74,7 +74,10 @@ def read_coco(path, content=None):
         )
         remarks.append((path.name, text, True))
     labels = {}
+    stems = Counter(stem for stem, _, _ in images.values())
     for key, (stem, file, size) in images.items():
+        if stems[stem] > 1:  # nobody knows which is the photo's
+            continue
         labels[stem] = Outlines(
             f'{path.name} ({plain(file, 80)})',
             size,

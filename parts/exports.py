@@ -91,6 +91,9 @@ def _folder_of_photos(folder):
 
 def _usual_place(photos):
     """Where programs put the labels of photos that lie in this folder."""
+    for path in photos.iterdir():
+        if _is_kind(path, ('.json', '.txt', '.csv')):
+            return photos
     parts = photos.parts
     places = [photos.with_name('SegmentationClass')]
     if 'images' in parts:

@@ -64,7 +64,7 @@ def own_files(photos, labels):
 
     Raises FileNotFoundError if a folder is not there.
     """
-    found, findings = [], []
+    found, findings, twice = [], [], set()
     exported = isinstance(labels, Export)
     sources = [(photos, _PHOTO_KINDS), (labels, _LABEL_KINDS)]
     for folder, kinds in sources[: 1 if exported else 2]:
@@ -96,6 +96,7 @@ def own_files(photos, labels):
                 continue
             other = files.setdefault(name, path)
             if other != path:
+                twice.add(name)
                 text = f'{other.name} has the same name: rename one of them'
                 findings.append(Finding(path.name, text, True))
         found.append(files)
@@ -126,7 +127,7 @@ def own_files(photos, labels):
                 'again as PNG'
             )
             findings.append(Finding(path.name, text, True))
-    both = sorted(photos.keys() & labels.keys())
+    both = sorted(photos.keys() & labels.keys() - twice)
     return {name: (photos[name], labels[name]) for name in both}, findings
 
 

@@ -267,8 +267,10 @@ def test_annotations_of_no_photo_are_named(tmp_path):
 
 def test_two_photos_of_one_name_are_named(tmp_path):
     twice = [*IMAGES, {'id': 6, 'file_name': 'val/a.png'}]
-    ((_, text, stops),) = export(tmp_path, images=twice).remarks
+    found = export(tmp_path, images=twice)
+    ((_, text, stops),) = found.remarks
     assert 'a.jpg and val/a.png have the same name' in text and stops
+    assert sorted(found.labels) == ['b']  # nobody knows which is of a
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,14 @@ def test_two_files_of_coco_are_refused(tmp_path):
         find_labels(given['photos'])
 
 
+def test_labels_beside_the_photos_come_first(tmp_path):
+    """Else those in folders that programs make for labels."""
+    given = in_yolo(tmp_path)
+    assert find_labels(**given)[3] == 'YOLO'
+    write_json(given['photos'] / 'a.json', SHIP)
+    assert find_labels(**given)[3] == 'labelme'
+
+
 def test_what_is_not_there_is_named(tmp_path):
     photos = photos_in(tmp_path / 'photos')
     with pytest.raises(FileNotFoundError, match='there is no folder .*lost'):

@@ -114,7 +114,7 @@ def test_anyway_makes_nothing_of_nothing(photos, tmp_path):
     for name in NAMES:
         write_json(photos / f'{name}.json', shape('ship', [[1, 2]]))
     given = ['--photos', str(photos), '--anyway', '1']
-    assert 'no data set is made' in own.main(given)
+    assert own.main(given) == 'no data set is made, for no photo is left'
     assert not (tmp_path / 'data' / 'own-my photos').exists()
 
 

@@ -669,6 +669,13 @@ def test_the_rest_is_made_if_the_user_says_so(own, tmp_path):
     only([str(f) for f in findings if f.stops], 'error', 'b.json', 'whale')
 
 
+def test_of_two_photos_of_one_name_neither_is_taken_anyway(own, tmp_path):
+    write_photo(own / 'b.png')
+    classes, findings = check(own)
+    assert sorted(classes) == ['a 1', 'c', 'd']
+    only([str(f) for f in findings if f.stops], 'error', 'b.png', 'same name')
+
+
 def test_what_was_checked_is_not_checked_again(own, tmp_path):
     checked = check(own)
     calls = []

@@ -156,6 +156,8 @@ def make_own(
             f'no data set is made, for there are errors ({errors}): mend '
             'them, or leave out what has errors by ANYWAY=1'
         )
+    if not checked[0]:
+        raise ValueError('no data set is made, for no photo is left')
     findings = utils.make_set(
         photos,
         labels,
@@ -182,6 +184,7 @@ def _show(findings):
     """Print errors, then notes; return how many errors there are."""
     errors = [finding for finding in findings if finding.stops]
     notes = [finding for finding in findings if not finding.stops]
+    notes.sort(key=lambda note: 'is left out' in note.text)  # those last
     for finding in [*errors, *notes[:_MOST_NOTES]]:
         say(str(finding))
     if len(notes) > _MOST_NOTES:
