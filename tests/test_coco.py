@@ -299,3 +299,52 @@ def test_lists_that_are_damaged(tmp_path, more, words):
     text = str(error.value)
     assert text.startswith(f'{tmp_path / "x.json"} is not of COCO: '), text
     assert words in text, text
+
+
+# ---------------------------------------------------- whatever stands in it
+
+ODD = [
+    *(None, True, 0, -1, 1.5, 10**9, '', 'x', '\0\ud800\n', [], {}, [[]]),
+    *([None], [[1, 2, 3, 4, 5, 6]], {'counts': [1]}, {'size': [1, 1]}),
+    {'size': [HEIGHT, WIDTH], 'counts': {}},
+    {'size': [HEIGHT, WIDTH], 'counts': [True, 1199]},
+    {'size': [HEIGHT, WIDTH], 'counts': [10**17]},
+]
+
+
+@pytest.mark.parametrize('place', ['images', 'annotations', 'categories'])
+def test_odd_fields_are_read_or_refused_in_a_short_line(tmp_path, place):
+    fields = {
+        'images': IMAGES[0],
+        'annotations': annotation([SQUARE], iscrowd=0),
+        'categories': CATEGORIES[0],
+    }[place]
+    refused = 0
+    for field in fields:
+        for odd in ODD:
+            content = {
+                'images': [IMAGES[0]],
+                'annotations': [annotation([SQUARE], 7, iscrowd=0)],
+                'categories': [CATEGORIES[0]],
+            }
+            content[place][0] = content[place][0] | {field: odd}
+            path = tmp_path / 'x.json'
+            path.write_text(json.dumps(content), encoding='utf-8')
+            try:
+                found = coco.read_coco(path)
+                for label in found.labels.values():
+                    label.shapes(TABLE, (HEIGHT, WIDTH))
+            except ValueError as error:
+                refused += 1
+                assert 'x.json' in str(error) and len(str(error)) < 600
+    assert refused > len(ODD) / 2
+
+
+@pytest.mark.parametrize(
+    'text', ['', '{', '[' * 9999, '{"images": NaN}', '{"images": 1e999}', '\0']
+)
+def test_what_is_no_json_is_named(tmp_path, text):
+    path = tmp_path / 'x.json'
+    path.write_text(text, encoding='utf-8')
+    with pytest.raises(ValueError, match=r'x\.json is no JSON file'):
+        coco.read_coco(path)

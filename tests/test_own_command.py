@@ -110,6 +110,15 @@ def test_errors_are_all_listed_and_the_rest_is_made_on_request(
     assert utils.read_split(target, 'trainval') == ['c', 'd']
 
 
+def test_a_name_that_no_file_holds_is_refused(photos, tmp_path, capsys):
+    write_json(photos / 'a.json', shape('sh\x1b[2Jip', SHIP['points']))
+    message = own.main(['--photos', str(photos)])
+    assert message.startswith('classes of labelme: no file holds')
+    assert message.isprintable()
+    assert '\x1b' not in capsys.readouterr().out
+    assert not (tmp_path / 'data').exists()
+
+
 def test_anyway_makes_nothing_of_nothing(photos, tmp_path):
     for name in NAMES:
         write_json(photos / f'{name}.json', shape('ship', [[1, 2]]))

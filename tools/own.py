@@ -45,6 +45,7 @@ from parts.exports import find_labels, look_alike
 from parts.outlines import Outlines, Painted
 from parts.scaling import scale_label, scaled_size
 from parts.stored import naming
+from parts.tables import table_arguments, table_to_json
 from parts.texts import plain
 from parts.whole import place
 
@@ -129,8 +130,9 @@ def make_own(
     target = _target(name or photos.resolve().name, out)
     try:
         table = segbook.ClassTable(**known.arguments())
+        table_arguments(table_to_json(table))  # a file can hold its names
     except ValueError as error:
-        raise ValueError(f'the classes of the {kind}: {error}') from error
+        raise ValueError(f'classes of {kind}: {error}') from error
 
     def read(label, table, size):
         return read_scaled(label, table, size, max_side)
