@@ -413,6 +413,53 @@ def words(answer, least=8, name='the answer'):
     return answer
 
 
+def predictions(answers, right, hints):
+    """Judge answers of which each is True or False.
+
+    Args:
+        answers, right, hints: dicts with the same keys, a name for each
+            answer: what was handed in, the truth, and what to say of a wrong
+            one.
+
+    Raises Wrong if one is neither True nor False, or is wrong: how many are
+    right, and the hint for the first that is not.
+    """
+    if any(isinstance(answer, str) for answer in answers.values()):
+        raise Wrong('each answer must be True or False, without quotes')
+    got = {
+        name: float(array(answer, (), f'the answer {name}'))
+        for name, answer in answers.items()
+    }
+    if not set(got.values()) <= {0, 1}:
+        raise Wrong(
+            'each answer must be True or False',
+            got=', '.join(f'{value:g}' for value in got.values()),
+        )
+    wrong = [name for name, value in got.items() if value != right[name]]
+    if wrong:
+        raise Wrong(
+            f'{len(got) - len(wrong)} of the {len(got)} predictions are right',
+            hint=f'{wrong[0]}: {hints[wrong[0]]}',
+        )
+
+
+def seen(layers, cell):
+    """Return the pixels, along one axis, that a cell depends on, sorted.
+
+    By definition: a cell of a layer (kernel, stride, padding) sees so many
+    cells of the map below it, and so on, down to the photo. Pixels below 0
+    are padding.
+    """
+    places = {cell}
+    for kernel, stride, padding in reversed(layers):
+        places = {
+            stride * place - padding + step
+            for place in places
+            for step in range(kernel)
+        }
+    return sorted(places)
+
+
 def same(one, other, tolerance=1e-4):
     """Whether arrays have one shape, and numbers no further apart."""
     one, other = (onp.asarray(part, dtype='float64') for part in (one, other))
