@@ -5,13 +5,29 @@ import re
 from pathlib import Path
 
 from answers import HOSTILE
-from checks import OPEN, WRONG, bilinear, data, fcn, transposed_conv
+from checks import (
+    OPEN,
+    WRONG,
+    bilinear,
+    data,
+    fcn,
+    heat_map,
+    skip_connections,
+    transposed_conv,
+)
 
 import pytest
 
 CHECKS = {
     f'{module.__name__}.{name}': one
-    for module in (data, transposed_conv, bilinear, fcn)
+    for module in (
+        data,
+        transposed_conv,
+        bilinear,
+        fcn,
+        heat_map,
+        skip_connections,
+    )
     for name, one in vars(module).items()
     if hasattr(one, '__wrapped__')
 }
