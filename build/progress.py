@@ -35,6 +35,8 @@ USUAL = {
     'exercises/transposed-conv.md': 10,
     'exercises/bilinear.md': 10,
     'exercises/fcn.md': 90,
+    'exercises/heat-map.md': 10,
+    'exercises/skip-connections.md': 20,
 }
 WAITING, RUNNING, EXECUTED, FAILED, LEFT_OUT = range(5)
 GO_ON = '«make html» goes on with it.'
