@@ -803,6 +803,68 @@ def _(out):
     )
 
 
+# ---------------------------------------------------- Exercises of chapter 5
+heat_tasks = page('exercises/heat-map')
+
+
+@heat_tasks('def size_of_map(size, layers):')
+def _(out):
+    yield (
+        'So more than one photo gives the same map, and up to 31 rows at the '
+        'bottom take no part in it.',
+        out.rows('VGG16,') == [[287, 2], [288, 3], [319, 3], [320, 4]],
+    )
+    yield (
+        'then 46, 22, 10, and its dense layer finds room 5 times',
+        [375, 10, 5] in out.rows('AlexNet,'),
+    )
+
+
+@heat_tasks("print(f'{name:7s} differ by up to")
+def _(out):
+    means, sums, *others = out.column('differ by up to')
+    yield (
+        'A mean and a dense layer are both sums with fixed weights, and such '
+        'sums can be done in any order.',
+        means < ROUNDING,
+    )
+    yield 'so the second way has $N$ of them', sums > 0.01
+    yield (
+        'Everything that is not linear, the ReLU, the maximum, the softmax, '
+        'depends on the order.',
+        min(others) > 0.01,
+    )
+
+
+@heat_tasks("('only reshaped', weight.reshape(4, 3, 2, 2)),")
+def _(out):
+    (*shape, moved), (*other_shape, reshaped) = out.rows()
+    yield (
+        'also gives an array that fits everywhere, without any complaint, and '
+        'a classifier that knows nothing',
+        shape == other_shape and moved < 1e-5 < 0.1 < reshaped,
+    )
+
+
+@heat_tasks('first layer {first:7.3f} times fewer')
+def _(out):
+    windows, first, dense = zip(*out.rows(), strict=True)
+    yield (
+        'So with many windows 87 rows are computed for every 8 that are '
+        'needed, and the same for the columns.',
+        rises(first) and near(first[-1], (87 / 8) ** 2, 3),
+    )
+    yield (
+        'The dense layer gives one number for a window either way.',
+        {*dense} == {1},
+    )
+
+
+@heat_tasks("print(f'largest difference to a layer of stride 16:")
+def _(out):
+    yield 'They agree.', out.number('of stride 16:') < ROUNDING
+
+
 # ---------------------------------------------------------------- Chapter 6
 skips = page('chapters/skip-connections')
 
@@ -955,6 +1017,78 @@ def _(out):
         'each of them takes steps a hundred times smaller than the network '
         'before it',
         near(coarse / fine, 100, 1e-6) and near(fine / finest, 100, 1e-6),
+    )
+
+
+# ---------------------------------------------------- Exercises of chapter 6
+skip_tasks = page('exercises/skip-connections')
+
+
+@skip_tasks('its scores land {1.5 - b:g} pixels too far right')
+def _(out):
+    strided, pooled, patches, _ = out.column('its scores land')
+    yield (
+        'So the scores of `pooled` and `patches` land in their place.',
+        pooled == patches == 0,
+    )
+    yield 'Those of `strided` are off by 1.5 pixels', strided == 1.5
+
+
+@skip_tasks("('both_zero', init.Zero(), init.Zero()),")
+def _(out):
+    lines = [line.split(': ')[1] for line in out.splitlines()]
+    yield (
+        'In the second step the zeros are gone, and it learns as well.',
+        lines[:2] == ['last True, first False', 'last True, first True'],
+    )
+    yield (
+        'With `first_zero` it is the other way round',
+        lines[2:4] == ['last False, first True', 'last True, first True'],
+    )
+    yield (
+        'With `both_zero` each waits for the other, and nothing ever moves.',
+        lines[4:] == 2 * ['last False, first False'],
+    )
+
+
+@skip_tasks("('add', enlarge(one + other), enlarge(one) + enlarge(other)),")
+def _(out):
+    add, score, *others = out.column('differs by up to')
+    yield ('Other sums can be exchanged with it', max(add, score) < ROUNDING)
+    yield 'What is not linear cannot', min(others) > 0.01
+
+
+@skip_tasks("('learned upsampling', layer, num_classes),")
+def _(out):
+    tap, learned, other_tap, _ = (row[-1] for row in out.rows())
+    yield (
+        'a learned upsampling of stride 16 has more numbers than both of our '
+        'taps together',
+        learned > tap + other_tap,
+    )
+
+
+@skip_tasks('cells before fc6 for one pixel')
+def _(out):
+    (_, *published, _), (_, *_, seven), (_, zero, *_, six), usual = out.rows()
+    yield (
+        'That number is 81 for FCN-32s, 73 for FCN-16s and 69 for FCN-8s.',
+        published == [100 - 81, 100 - 73, 100 - 69] and zero == 0,
+    )
+    yield (
+        'the scores would begin 80 pixels inside of the photo',
+        usual[1] == -80,
+    )
+    yield 'so $P$ must be 97 at least', seven == 7 and six < 7
+
+
+@skip_tasks("print(f'oracle, stride {stride:2d}: mean IU")
+def _(out):
+    _, eight, four = out.column('mean IU')
+    yield (
+        'From stride 8 to 4 there is hardly anything left to gain, even for '
+        'a network that knows the truth.',
+        eight < four < eight + 0.01,
     )
 
 
