@@ -55,13 +55,22 @@ function judge(text, right) {
     : `Not yet: ${good} of ${right.length} are right.` };
 }
 
+/** What to write into a box, in few words. */
+function hint(value) {
+  const parts = [value].flat(Infinity);
+  const words = parts.every((part) => typeof part === 'boolean')
+    ? ['true or false', 'true or false, and commas']
+    : ['a number', 'numbers, and commas'];
+  return words[parts.length === 1 ? 0 : 1];
+}
+
 function make(place) {
   const { numbers = {} } = JSON.parse(place.dataset.options);
   const rows = Object.entries(numbers).map(([name, value]) => {
     const right = flat(value);
     const box = el('input', {
       type: 'text', autocomplete: 'off', spellcheck: 'false',
-      placeholder: right.length === 1 ? 'a number' : 'numbers, and commas',
+      placeholder: hint(value),
     });
     const said = el('span', { role: 'status' });
     const show = () => {
