@@ -533,8 +533,8 @@ def padding(offset, least):
         'poolings, rounding up, make 7 of?',
     )
     return (
-        'The authors rounded up to 100. That it is needed at all, only the '
-        'smallest photos ask for.'
+        'The authors took 100. Only very small photos need so much: for '
+        'pixel 0 alone, 81 would do.'
     )
 
 
