@@ -37,6 +37,8 @@ USUAL = {
     'exercises/fcn.md': 90,
     'exercises/heat-map.md': 10,
     'exercises/skip-connections.md': 20,
+    'exercises/own-data.md': 10,
+    'exercises/scaling.md': 10,
 }
 WAITING, RUNNING, EXECUTED, FAILED, LEFT_OUT = range(5)
 GO_ON = '«make html» goes on with it.'
