@@ -432,11 +432,11 @@ def _edges(corners, closed=True):
     return pairs if closed else pairs[:-1]
 
 
-def _fill(corners, shift=0.5, closed=True, ends=1, winding=False, both=False):
+def _fill(corners, shift=0.5, closed=True, ends=1, winding=False):
     """Fill a polygon pixel by pixel, rightly or with a known mistake.
 
     `ends`: 1 counts the lower end of each edge, 2 both ends, 0 none.
-    `winding`: by the nonzero rule. `both`: crossings on the left too.
+    `winding`: by the nonzero rule.
     """
     result = onp.zeros(_SIZE, dtype=bool)
     for row, column in onp.ndindex(_SIZE):
@@ -450,7 +450,7 @@ def _fill(corners, shift=0.5, closed=True, ends=1, winding=False, both=False):
                 or (ends == 2 and y == low)
             ):
                 continue
-            if both or x0 + (y - y0) / (y1 - y0) * (x1 - x0) > x:
+            if x0 + (y - y0) / (y1 - y0) * (x1 - x0) > x:
                 crossed += 1
                 turns += 1 if y1 > y0 else -1
         result[row, column] = turns != 0 if winding else crossed % 2
@@ -536,30 +536,36 @@ def _judge_inside(inside, name, corners):
             'where the outline crosses itself: even is outside, two and four '
             'too, not only 0',
         ),
-        (
-            _fill(corners, ends=2),
-            'a corner that is exactly as high as the centre belongs to two '
-            'edges. With `<=` at both ends of an edge it counts twice',
+        *(
+            (
+                _fill(corners, ends=ends),
+                'a corner that is exactly as high as the centre belongs to '
+                'two edges, and one end of each edge must count. With `<=` '
+                'at both ends the corner counts twice, with `<` never',
+            )
+            for ends in (0, 2)
         ),
         (
-            _fill(corners, ends=0),
-            'a corner that is exactly as high as the centre is missed by '
-            'both of its edges. One end of an edge must count',
-        ),
-        (
-            _fill(corners, both=True),
-            'only what lies to the right of the centre is crossed',
-        ),
-        (
-            right | outline,
-            'the pixels that the outline goes through are filled as well; '
-            'asked is for each pixel whether its centre is inside',
+            onp.zeros_like(right),
+            'nothing is inside. If all crossings on a line are counted, left '
+            'and right of the centre, their number is always even',
         ),
         (outline, 'this is the outline; asked is what it encloses'),
     ):
         if (got == wrong)[counts].mean() > 0.999:
             hint = words_
             break
+    else:
+        y, x = onp.argwhere(outline).T
+        for row, column in onp.argwhere((got != right) & counts):
+            far = onp.maximum(abs(y - row), abs(x - column))
+            if right[row, column] or far.min(initial=99) > 1:
+                break
+        else:
+            hint = (
+                'the pixels that the outline goes through are filled as '
+                'well; asked is for each pixel whether its centre is inside'
+            )
     places = onp.argwhere((got != right) & counts)
     row, column = places[0]
     raise Wrong(
