@@ -4,6 +4,7 @@ Each takes the answer that its docstring describes and returns a `Verdict`.
 """
 
 import random
+from functools import lru_cache
 
 import utils  # noqa: F401  first: it gives MXNet all cores
 from checks import (
@@ -326,10 +327,10 @@ def gradient(gradient):
     gradient(w, parts): of the mean of (x @ w - y)² over the examples that
     count in all parts. Compared with a loop over all examples.
     """
-    rng = onp.random.default_rng(8)
+    rng, cases = onp.random.default_rng(8), []
     for sizes, void in (
-        ((6,), 0),
         ((4, 4, 4), 0),
+        ((6,), 0),
         ((5, 5), 0.5),
         ((1, 7, 2, 4), 0.4),
         ((3, 3), 1),
@@ -345,11 +346,36 @@ def gradient(gradient):
         if len(sizes) == 4:
             parts[1][2][:] = False  # nothing counts in this part
             parts[1][1][:] = 255
+        cases.append((w, parts))
         _judge_parts(gradient, w, parts)
+    _judge_memory(gradient, *cases[0])
     return (
         'However the batch is cut, it is the same step, in the memory of the '
         'largest part.'
     )
+
+
+class _OneByOne(list):
+    """Parts whose arrays are emptied when the next one is asked for."""
+
+    def __iter__(self):
+        for number in range(len(self)):
+            lent = tuple(column.copy() for column in self[number])
+            yield lent
+            for column in lent:
+                column[...] = 0
+
+
+def _judge_memory(gradient, w, parts):
+    """Raise Wrong if a part is still needed when the next one is there."""
+    right = call(gradient, w, parts)
+    got = array(call(gradient, w, _OneByOne(parts)), (3,), 'the gradient')
+    if not same(got, array(right), 1e-6):
+        raise Wrong(
+            'the parts are put together, or needed again later',
+            hint='when the next part comes, the memory of the one before is '
+            'used again: take its gradient and its number while you have it',
+        )
 
 
 def _pull(w, x, y):
@@ -435,6 +461,7 @@ def _judge_parts(gradient, w, parts):
 SIZES, FIRST_RATE, LOW = (1, 4, 16, 64, 256), 0.004, 0.01
 
 
+@lru_cache(maxsize=64)
 def _error_after(size, rate):
     """Train as the exercise does; return the error."""
     rng = onp.random.default_rng(0)
@@ -502,7 +529,7 @@ def rule(with_rule, rate_of_256, answer):
 
 
 def _speed(machines, gradients, gigabits, bits=8, hidden=True):
-    sending = gradients * 100e6 * bits / (gigabits * 1e9)
+    sending = gradients * 120e6 * bits / (gigabits * 1e9)
     back = max(0.2, sending) if hidden else 0.2 + sending
     return machines * 0.3 / (0.1 + back)
 
@@ -521,7 +548,7 @@ def speed(ring_10, ring_1, server_10, most):
         ('the server with 10 Gbit/s', server_10, 4, 10),
     ):
         right = _speed(4, gradients, gigabits)
-        sending = gradients * 0.8 / gigabits
+        sending = gradients * 0.96 / gigabits
         expect(
             array(answer, (), f'the answer for {name}'),
             right,
@@ -578,15 +605,15 @@ def speed(ring_10, ring_1, server_10, most):
         array(most, (), 'the number of machines'),
         max(counts),
         'full gain ends at another number of machines',
-        (2.5, 'there are no half machines'),
+        (0.2 / 0.096, 'there are no parts of machines'),
         (
             3,
             'is sending as short as the backward pass, with this number? '
             'Compare with one machine fewer, too',
         ),
-        (20, 'a byte has 8 bits, and cables are measured in bits'),
+        (16, 'a byte has 8 bits, and cables are measured in bits'),
         got='{:g}',
-        hint='the server receives m gradients of 0.08 seconds each; how many '
+        hint='the server receives m gradients of 0.096 seconds each; how many '
         'fit into the backward pass?',
     )
     return (
@@ -624,7 +651,6 @@ def half_precision(zeros, smallest_scale, largest_scale, weight_after):
         ),
         (
             3,
-            6e-5,
             'float16 has numbers below 0.00006, with fewer digits: down to '
             '2 to the power of -24, which is 6e-8',
         ),
@@ -797,7 +823,9 @@ def _judge_workers(function, number, size, count, epoch):
     if len(onp.unique(every)) < every.size:
         raise Wrong(
             'a photo is read twice in an epoch',
-            hint='shuffle once an epoch, and cut the row into batches',
+            hint='all must shuffle alike, with the same seed, once an epoch'
+            if count > 1
+            else 'shuffle once an epoch, and cut the row into batches',
         )
     alone = _steps(function, number, size, (0, 1), epoch)
     if (onp.sort(every, axis=1) != onp.sort(alone, axis=1)).any():
