@@ -1173,6 +1173,106 @@ def _(out):
     )
 
 
+# ---------------------------------------------------- Exercises of chapter 7
+own_tasks = page('exercises/own-data')
+
+
+@own_tasks('print(onp.bincount(label.ravel(), minlength=4))')
+def _(out):
+    as_in_file, reverse, orders = out.rows()
+    yield (
+        'The flask is painted last and keeps its 9 pixels.',
+        as_in_file[2] == 9,
+    )
+    yield (
+        'The background is what no shape covers, in any order.',
+        as_in_file[0] == reverse[0],
+    )
+    yield (
+        'In the reverse order the taxi hides the whole flask.',
+        (reverse[2:] == [0, 48]),
+    )
+    yield 'that is so in half of the six orders', orders.count(4) == 3
+
+
+@own_tasks("print(f'side {side:2d}:")
+def _(out):
+    sides, _, shares, _ = zip(*out.rows(), strict=True)
+    yield (
+        'The border costs small objects much more than large ones',
+        rises(sides) and falls(shares) and shares[0] > 5 * shares[-1],
+    )
+    yield (
+        'Nothing of an object four pixels thin is left to learn from, and '
+        'nothing of it is scored.',
+        (sides[0], shares[0]) == (4, 100),
+    )
+
+
+@own_tasks('upright = onp.rot90(lying, -1)')
+def _(out):
+    yield (
+        'Its right edge in the upright photo is at $x = 440$, its number is '
+        '439.',
+        out.rows() == [[640, 480, 439, 100]],
+    )
+
+
+@own_tasks('class Six:')
+def _(out):
+    steps, *seen = out.rows()[0]
+    yield (
+        'In 200 steps of four photos 800 windows are cut, from six photos.',
+        steps == 200 and sum(seen) == 800 and len(seen) == 6,
+    )
+
+
+@own_tasks('star = onp.stack(')
+def _(out):
+    yield 'its middle is crossed twice and stays empty', true(out)
+
+
+@own_tasks("print('the colleague:'")
+def _(out):
+    theirs, ours = out.row('the colleague:'), out.row('renumbered:')
+    yield (
+        'after 0, backwards, comes 255. That is void, by luck.',
+        (theirs[0], theirs[5]) == (255, 255),
+    )
+    yield (
+        'But the outlines of 255 become 254, a class that does not exist.',
+        (theirs[4], ours[4]) == (254, 255),
+    )
+
+
+@own_tasks("print(f'p = {probability:.3f}, loss {loss:.3f}')")
+def _(out):
+    yield (
+        'it is 0 at $p = 0.4$: *the best probability is the share that is '
+        'labelled*',
+        out.rows()[0][0] == 0.4,
+    )
+    yield (
+        'The loss that remains, 0.673, can never be trained away.',
+        out.number('loss') == 0.673,
+    )
+
+
+@own_tasks(
+    'parts = split_scenes(classes, scenes, 0.25, seed=0)',
+    'parts = segbook.split_names(classes, 0.25, seed=0)',
+)
+def _(out, of_photos):
+    yield (
+        '`segbook.split_names` does not know about scenes',
+        of_photos.number('') > 0,
+    )
+    yield (
+        'So we let scenes take the place of photos',
+        out.rows()[0][0] == 0,
+    )
+
+
 # ---------------------------------------------------------------- Chapter 8
 scaling = page('chapters/scaling')
 
@@ -1320,6 +1420,98 @@ def _(out):
     yield (
         'It is the same step up to rounding',
         out.number('differ by') < 1e-6,
+    )
+
+
+# ---------------------------------------------------- Exercises of chapter 8
+scaling_tasks = page('exercises/scaling')
+
+
+@scaling_tasks("print(f'mean of means with factors")
+def _(out):
+    (of_means, of_pixels), (with_factors,) = out.rows()
+    yield 'In the mean of means, each worker has one half.', of_means == 1.25
+    yield (
+        'may multiply each of them by its factor first',
+        with_factors == of_pixels != of_means,
+    )
+
+
+@scaling_tasks("print('on one device: '")
+def _(out):
+    one, three, five, eleven = out.row('on one device:')[:4]
+    split = out.row('on two:')
+    yield '3 is less than 5. On one device this stays so.', three < five
+    yield 'On two devices 3 becomes 1 and 5 becomes −1', split[1:3] == [1, -1]
+
+
+@scaling_tasks('values = rng.normal(size=(10000, each))')
+def _(out):
+    yield 'A single photo sees nothing of it.', out.rows()[0] == [1, 0]
+    yield (
+        '$m$ photos see, on average, $1 - 1/m$ of the variance.',
+        all(near(seen, 100 * (1 - 1 / m), 1) for m, seen in out.rows()),
+    )
+
+
+@scaling_tasks("cuts = {'one part': []")
+def _(out):
+    left, right = zip(*((x[:3], x[3:]) for x in out.rows()), strict=True)
+    yield (
+        'The left columns agree, the right ones do not.',
+        left[0] == left[1] == left[2]
+        and right[0] != right[1] != right[2] != right[0],
+    )
+
+
+@scaling_tasks("print(f'batch {size:3d}: {8192 // size:4d} steps, '")
+def _(out):
+    rows = out.rows('batch')
+    _, steps, rule, _, fixed = zip(*rows[:5], strict=True)
+    yield (
+        '**64 times fewer steps, and about the same error**',
+        steps[0] == 64 * steps[3] and max(rule[:4]) < 1.3 * min(rule[:4]),
+    )
+    yield 'At 256 the error explodes.', rule[4] > 1000 * rule[3]
+    yield (
+        'batches of 4 and 16 do even better',
+        max(fixed[1:3]) < min(rule[:3]),
+    )
+    yield (
+        'Batches of 64 and 256 take good steps, but far too few.',
+        min(fixed[3:]) > 10 * rule[0],
+    )
+
+
+@scaling_tasks('def times_as_fast(machines, gradients, gigabits):')
+def _(out):
+    ring, slow_ring, server, most = out.rows()[0]
+    yield (
+        '*four machines do less than one that sends nothing*',
+        slow_ring < 1 < server < ring == 4,
+    )
+    yield 'up to two machines', most == 2
+
+
+@scaling_tasks('for scale in (1, 2, 4, 2**14, 2**15):')
+def _(out):
+    plain, twice, four_times, largest, too_large = out.rows()[:5]
+    yield (
+        'Times 2 it still does, times 4 it does not.',
+        plain[-1] == twice[-1] == 0 < four_times[-1],
+    )
+    yield '$2 \\cdot 2^{14} = 32768$ fits', len(largest) == 6
+    yield 'The weight stays 1.', out.number('weight:') == 1
+    yield '$2 \\cdot 2^{15} = 65536$ does not', len(too_large) == 5
+
+
+@scaling_tasks("print('one alone:'")
+def _(out):
+    first, second = out.row('worker 0:'), out.row('worker 1:')
+    yield (
+        'then each takes every `count`-th photo of every batch',
+        [x for pair in zip(first, second, strict=True) for x in pair]
+        == out.row('one alone:'),
     )
 
 
