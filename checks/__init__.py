@@ -9,6 +9,7 @@ answer and return a `Verdict`. They work in any notebook and in any program:
 
 import functools
 import numbers as kinds
+import random
 import resource
 import signal
 import sys
@@ -267,6 +268,39 @@ def call(function, *arguments, name='your function', without=(), **options):
             'work in place, so begin with something of your own',
         )
     return result
+
+
+def twice(run):
+    """Call `run()` twice; return both results.
+
+    In between the global generators of NumPy and Python are seeded anew, so
+    the results differ if they depend on these. Raises Wrong if it draws from
+    them or seeds them.
+    """
+    mine, results = (onp.random.get_state(), random.getstate()), []
+    try:
+        for seed in (1, 2):
+            onp.random.seed(seed)
+            random.seed(seed)
+            before = _global_numbers()
+            results.append(run())
+            if _global_numbers() != before:
+                raise Wrong(
+                    'the function changes random numbers that others use',
+                    hint='a seed for the global generator is a seed for the '
+                    'whole program. Make a generator of your own: '
+                    'numpy.random.default_rng',
+                )
+    finally:
+        onp.random.set_state(mine[0])
+        random.setstate(mine[1])
+    return results
+
+
+def _global_numbers():
+    """The state of the global generators, to be compared."""
+    name, keys, *rest = onp.random.get_state()
+    return name, keys.tobytes(), rest, random.getstate()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from checks import (
     recognise,
     same,
     share,
+    twice,
     up,
     whole,
     words,
@@ -515,3 +517,32 @@ def test_blocks():
 def test_threads_first():
     """checks imports utils, which sets the threads, before MXNet."""
     assert utils.set_seed
+
+
+# -------------------------------------------------------- Random numbers
+def test_what_runs_twice_leaves_the_global_generators_as_they_were():
+    random.seed(5)
+    onp.random.seed(5)
+    wanted = random.random(), onp.random.random()
+    random.seed(5)
+    onp.random.seed(5)
+    first, again = twice(onp.random.default_rng(3).random)
+    assert first != again
+    assert (random.random(), onp.random.random()) == wanted
+
+
+@pytest.mark.parametrize(
+    'run',
+    [
+        random.random,
+        onp.random.random,
+        lambda: random.seed(1),
+        lambda: onp.random.seed(7),
+    ],
+    ids=['Python draws', 'NumPy draws', 'Python seeds', 'NumPy seeds'],
+)
+def test_what_uses_a_global_generator_is_found_out(run):
+    before = random.getstate()
+    with pytest.raises(Wrong, match='that others use'):
+        twice(run)
+    assert random.getstate() == before
