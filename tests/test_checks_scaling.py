@@ -292,7 +292,7 @@ def test_gradient_wrong(gradient, phrase):
     says(check.gradient(gradient), phrase)
 
 
-# --------------------------------------------------------- The Rule Breaks
+# ------------------------------------------ A Larger Batch, a Larger Rate
 @pytest.mark.parametrize('rate', [0.2, 0.1, 0.3])
 def test_rule(errors, rate):
     assert by_hand(256, rate) < 0.01
