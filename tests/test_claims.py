@@ -1229,7 +1229,7 @@ def _(out):
 
 @own_tasks('star = onp.stack(')
 def _(out):
-    yield 'its middle is crossed twice and stays empty', true(out)
+    yield 'so the middle stays empty', true(out)
 
 
 @own_tasks("print('the colleague:'")
