@@ -220,6 +220,18 @@ def test_data_count_for_those_who_ask_and_packages_for_all(
     assert outdated(finished) == ['one', 'three', 'two']
 
 
+def test_photos_count_for_those_who_name_them(finished):
+    outlines = finished / 'photos' / 'a.json'
+    outlines.parent.mkdir()
+    outlines.write_text('{}', encoding='utf-8')
+    assert outdated(finished) == []
+    change(finished, 'chapters/one.md', 'double(2)', "double('photos')")
+    run_chapters.run(finished)
+    assert outdated(finished) == []
+    outlines.write_text('{"shapes": []}', encoding='utf-8')
+    assert outdated(finished) == ['one']
+
+
 def test_new_prose_takes_over_the_outputs(finished, capsys):
     change(finished, 'chapters/one.md', 'Prose', 'Better prose')
     change(finished, 'chapters/one.md', 'four()\n```', 'four()  # 4\n```')
