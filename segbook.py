@@ -259,17 +259,18 @@ def upsampling_matrix(size, stride):
 class FCN(nn.Block):
     """FCN-32s: photos (N, 3, H, W) to scores (N, num_classes, H, W).
 
-    `features`: the layers of a classifier with stride 32 and 512 channels,
-    whose last two, pooling and flattening, are left out. `upsample`: a block
-    that enlarges 32 times. Photos are normalised; 32 divides H and W.
+    `features`: the layers of a classifier with stride 32 and so many
+    `channels`, whose last two, pooling and flattening, are left out.
+    `upsample`: a block that enlarges 32 times. Photos are normalised; 32
+    divides H and W.
     """
 
-    def __init__(self, features, num_classes, upsample):
+    def __init__(self, features, num_classes, upsample, channels=512):
         super().__init__()
         self.backbone = nn.HybridSequential()
         for layer in features[:-2]:
             self.backbone.add(layer)
-        self.score = nn.Conv2D(num_classes, 1, in_channels=512)
+        self.score = nn.Conv2D(num_classes, 1, in_channels=channels)
         self.upsample = upsample
 
     def forward(self, x):
@@ -302,8 +303,11 @@ def make_fcn(features, num_classes, upsample=None):
 
     `upsample`: an initialised block; None takes the bilinear matrices.
     """
-    net = FCN(features, num_classes, upsample or BilinearUpsampling(32))
-    net.score.initialize(init.Xavier(), utils.devices_of(features))
+    devices = utils.devices_of(features)
+    channels = features(np.zeros((1, 3, 32, 32), ctx=devices[0])).shape[1]
+    upsample = upsample or BilinearUpsampling(32)
+    net = FCN(features, num_classes, upsample, channels)
+    net.score.initialize(init.Xavier(), devices)
     net.hybridize(static_alloc=True, static_shape=True)
     return net
 
@@ -415,9 +419,16 @@ class Backbone(nn.Block):
 
 
 def resnet_backbone(features):
-    """Cut ResNet18_v2's initialised `features` where the stride doubles."""
-    stages = features[:7], features[7:8], features[8:11]
-    return Backbone(stages, (128, 256, 512))
+    """Cut a classifier's initialised `features` where the stride doubles."""
+    x = np.zeros((1, 3, 64, 64), ctx=utils.devices_of(features)[0])
+    ends = {}  # of each stride, the last layer and its channels
+    for count, layer in enumerate(features, 1):
+        x = layer(x)
+        if x.ndim == 4:
+            ends[64 // x.shape[2]] = count, x.shape[1]
+    (a, _), (b, _), (c, _) = ends[8], ends[16], ends[32]
+    stages = features[:a], features[a:b], features[b:c]
+    return Backbone(stages, [ends[stride][1] for stride in (8, 16, 32)])
 
 
 def vgg_backbone(net):
@@ -761,6 +772,13 @@ class LiteBackbone(Backbone):
             maps.append(stage(maps[-1]))
         return maps
 
+    def fuse(self, count=1):
+        """Fuse the first stages; all three are for prediction only."""
+        x = np.zeros((1, 3, 64, 64), ctx=utils.devices_of(self)[0])
+        for stage in list(self.stages)[:count]:
+            utils.fuse(stage, x)
+            x = stage(x)
+
 
 def lite0_backbone(devices):
     """Build a LiteBackbone with the published weights, on the devices."""
@@ -770,11 +788,19 @@ def lite0_backbone(devices):
     return LiteBackbone(stages)
 
 
+def lite0_features(devices):
+    """The same as one row of layers that ends as a classifier's: pooled."""
+    features = nn.HybridSequential()
+    for stage in lite0_backbone(devices).stages:
+        features.add(*stage)
+    features.add(nn.GlobalAvgPool2D(), nn.Flatten())
+    return features
+
+
 def make_lite_fcn(backbone, num_classes, stride=8):
     """Build a SkipFCN on a LiteBackbone, its first stage fused."""
     net = make_skip_fcn(backbone, num_classes, stride)
-    x = np.zeros((1, 3, 64, 64), ctx=utils.devices_of(backbone)[0])
-    utils.fuse(backbone.stages[0], x)
+    backbone.fuse()
     return net
 
 

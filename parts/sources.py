@@ -1,6 +1,7 @@
 """Where data and pretrained weights come from."""
 
 import hashlib
+import importlib
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from parts import whole
 from parts.checkpoints import fill
 from parts.devices import try_all_gpus
+from parts.published import lite0_file
 from parts.start import HERE
 from parts.stored import naming, open_arrays
 from parts.texts import plain
@@ -208,7 +210,8 @@ def backbone_file():
     """Return (path, origin): pretrained weights and a sentence on them.
 
     In this order: the `.params` file that the environment variable BACKBONE
-    names; ImageNet weights of Gluon's model zoo, if they lie in its folder
+    names; EfficientNet-Lite0's ImageNet weights (BACKBONE=lite0);
+    ResNet18_v2's, of Gluon's model zoo, if they lie in its folder
     already or may be fetched (BACKBONE=imagenet, VOC_ROOT=download, or a
     mirror in MXNET_GLUON_REPO); the built-in backbone, trained on first use
     on drawn thumbnails (BACKBONE=builtin asks for it).
@@ -218,6 +221,11 @@ def backbone_file():
     """
     choice = os.environ.get('BACKBONE', '')
     note = ''
+    if choice == 'lite0':
+        return lite0_file(), (
+            'The weights are those of EfficientNet-Lite0, trained on '
+            'ImageNet: 1.3 million photos of 1000 classes.'
+        )
     if choice not in ('', 'builtin', 'imagenet'):
         path = whole.place(choice)
         if not path.is_file():
@@ -252,16 +260,21 @@ def backbone_file():
 
 
 def pretrained_backbone(devices=None):
-    """Load ResNet18_v2's layers and say where their weights come from.
+    """Load a classifier's layers and say where their weights come from.
 
     Returns (features, origin): the `features` block of the model zoo's
     ResNet18_v2, on the given devices (default: `try_all_gpus()`), and a
-    sentence. `backbone_file` says which weights are taken.
+    sentence. `backbone_file` says which weights are taken; for those of
+    EfficientNet-Lite0, the features are `segbook.lite0_features`.
 
     Raises ValueError naming the file if it is damaged or holds other weights.
     """
     devices = devices or try_all_gpus()
     path, origin = backbone_file()
+    if os.environ.get('BACKBONE') == 'lite0':
+        # The chapter that teaches this network lends it; it needs this room.
+        lender = importlib.import_module('segbook')
+        return lender.lite0_features(devices), origin
     with (
         naming(path, 'does not hold the weights of ResNet18_v2'),
         open_arrays(path) as stored,

@@ -64,6 +64,7 @@ from parts.whole import place, write_whole
 from tools import gallery, weights
 from tools.find_photos import find_photos, names_for
 
+import mxnet as mx
 from mxnet import gluon, init, np
 from mxnet.gluon import nn
 from tqdm import tqdm
@@ -165,9 +166,16 @@ def _net_for(path, shapes):
         vgg = zoo.vgg16()
         vgg.initialize(init.Zero())
         backbone, on = segbook.vgg_backbone(vgg), 'VGG16'
+    elif channels == 1280:
+        on = 'EfficientNet-Lite0'
+        if stages:
+            backbone = segbook.LiteBackbone(segbook.lite0_stages())
+        else:
+            backbone = segbook.lite0_features([mx.cpu()])
     else:
         backbone, on = zoo.resnet18_v2().features, 'ResNet18_v2'
         if stages:
+            backbone.initialize(init.Zero())
             backbone = segbook.resnet_backbone(backbone)
     if stages:
         net = segbook.SkipFCN(backbone, num_classes, stride)
@@ -176,7 +184,7 @@ def _net_for(path, shapes):
         if 'upsample.weight' in shapes:  # a transposed convolution
             size = {'in_channels': num_classes, 'use_bias': False}
             upsample = nn.Conv2DTranspose(num_classes, 64, 32, 16, **size)
-        net = segbook.FCN(backbone, num_classes, upsample)
+        net = segbook.FCN(backbone, num_classes, upsample, channels)
     return net, num_classes, f'FCN-{stride}s on {on}'
 
 
@@ -300,6 +308,8 @@ def segment_all(images, checkpoint=None, folder=FOLDER, **options):
     elif str(checkpoint) == 'book':
         checkpoint = newest_checkpoint()
     net, table, kind = load_net(checkpoint)
+    if isinstance(getattr(net, 'backbone', None), segbook.LiteBackbone):
+        net.backbone.fuse(3)
     about = load_about(checkpoint)
     nothing = np.zeros((1, 1, 3), 'uint8')
     utils.predict(net, nothing, **options)  # or an option is refused
