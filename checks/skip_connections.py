@@ -819,5 +819,5 @@ def _shares(label, stride):
     """What share of each cell each class has: (classes, rows, columns)."""
     height, width = (side // stride for side in label.shape)
     votes = label == onp.arange(CLASSES)[:, None, None]
-    cells = votes.reshape(CLASSES, height, stride, width, stride)
-    return cells.mean(axis=(2, 4))
+    apart = votes.reshape(CLASSES, height, stride, width, stride)
+    return apart.mean(axis=(2, 4))
