@@ -61,6 +61,8 @@ def test_a_text_names_photos(here, text, expected):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
+        ("a.jpg ''", 'there is no photo '),
+        ('', 'there is no photo '),
         ('gone.jpg', 'there is no photo gone.jpg'),
         ('my gone photo.jpg', 'there is no photo my gone photo.jpg'),
         ('a.jpg gone.jpg', 'there is no photo gone.jpg'),

@@ -28,7 +28,7 @@ def find_photos(text):
     found = _named(text)
     if not found:
         try:
-            words = shlex.split(text)
+            words = shlex.split(text) or [text]
         except ValueError:  # a quote is open, so these are no words
             words = [text]
         found = {word: _named(word) for word in words}
@@ -43,6 +43,8 @@ def find_photos(text):
 
 def _named(word):
     """The photos that a word names as a file, a folder or a pattern."""
+    if not word:  # or it would be this folder
+        return []
     path = place(word)
     if os.path.isfile(path):
         return [path]
@@ -64,7 +66,7 @@ def _photos(paths):
 
 def _missing(word):
     """What to say of a word that names no photo."""
-    if os.path.isdir(place(word)):
+    if word and os.path.isdir(place(word)):
         return f'the folder {word} has no photo: files .jpg, .png, …'
     if glob.has_magic(word):
         return f'there is no photo {word}, and none that it matches'

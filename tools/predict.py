@@ -360,11 +360,9 @@ def _shown(images):
 
 def _in_a_line(result):
     """What was found in a photo, in words."""
-    shares = result['classes'] | {'void': result['void']}
+    shares = [*result['classes'].items(), ('void', result['void'])]
     words = ', '.join(
-        f'{plain(name, 60)} {share:.1%}'
-        for name, share in shares.items()
-        if share
+        f'{plain(name, 60)} {share:.1%}' for name, share in shares if share
     )
     size = f'{result["width"]} x {result["height"]} pixels'
     return f'{result["photo"]}: {size}: {words}'
