@@ -1099,8 +1099,13 @@ own = page('chapters/own-data')
 @own('classes, findings = utils.check_own(own, own, table, read_own)')
 def _(out):
     yield (
-        'What if it finds nothing because it looks for nothing?',
-        out == '0 findings\n',
+        'It has one note, and there all is well: two otters',
+        out.startswith('note: otters.json: it has no shapes')
+        and out.endswith('findings: 1\n'),
+    )
+    yield (
+        'What if it finds no error because it looks for none?',
+        'error:' not in out,
     )
 
 
@@ -1131,8 +1136,8 @@ def _(out):
 def _(out, split):
     ((epochs, steps),), photos = out.rows(), split.column()[1]
     yield (
-        'from six photos in batches of four, ten epochs are ten steps',
-        steps == photos // 4,
+        'from six photos in batches of three, ten epochs are twenty steps',
+        steps == photos // 3,
     )
     yield (
         'Raise the number of epochs until there are some hundred steps.',
@@ -1145,13 +1150,17 @@ def _(out):
     names = 'validation, all b', 'validation, fine', 'training, fine'
     base, val, train = (out.row(name) for name in names)
     yield (
-        'What they do show is how far the network is above the baseline.',
-        val[0] > base[0] and val[1] > 1.5 * base[1],
+        'there its mean IU is far above the baseline. On the others it is not',
+        train[1] > 3 * base[1] and val[1] < 1.5 * base[1],
     )
     yield (
-        'if their mean IU is not well above the baseline either, the network '
-        'has taken too few steps',
-        train[1] > 1.5 * base[1],
+        'of their pixels fewer are right than if it had always answered',
+        val[0] < base[0],
+    )
+    yield (
+        'if it is much higher than that of the validation photos, as here, it '
+        'needs more photos',
+        train[1] > 2 * val[1],
     )
 
 
