@@ -42,7 +42,12 @@ import math
 import time
 
 from parts.batches import Batches, normalize, normalized
-from parts.checkpoints import load_checkpoint, save_checkpoint, save_net
+from parts.checkpoints import (
+    load_checkpoint,
+    load_saved,
+    save_checkpoint,
+    save_net,
+)
 from parts.class_files import stored_table
 from parts.controls import show_widget, vary
 from parts.devices import (
@@ -128,7 +133,7 @@ __all__ += ['download_voc', 'pretrained_backbone', 'voc_root', 'Finding']
 __all__ += ['check_own', 'make_set', 'own_files', 'evaluate', 'predict']
 __all__ += ['show_widget', 'vary', 'compare_times', 'take_step', 'train']
 __all__ += ['training_memory', 'stored_table']
-__all__ += ['fuse', 'lite0_file', 'read_torch']
+__all__ += ['fuse', 'lite0_file', 'load_saved', 'read_torch']
 
 
 def train(

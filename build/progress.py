@@ -29,6 +29,7 @@ USUAL = {
     'chapters/fcn.md': 330,
     'chapters/heat-map.md': 30,
     'chapters/skip-connections.md': 400,
+    'chapters/real-photos.md': 90,
     'chapters/own-data.md': 50,
     'chapters/scaling.md': 45,
     'exercises/data.md': 10,

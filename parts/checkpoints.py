@@ -83,6 +83,24 @@ def _save_halves(net, path):
         npx.savez(path, **halves)
 
 
+def load_saved(path, net, devices):
+    """Give a net what `save_net` stored of one like it, on a list of devices.
+
+    The net knows its sizes. Returns what the stored one is about. Raises
+    ValueError naming the file if it is damaged or holds another net.
+    """
+    with (
+        naming(path, 'is not what save_net writes'),
+        open_zip(place(path)) as archive,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        unpack(archive, ['parameters'], folder)
+        with open_arrays(f'{folder}/parameters') as stored:
+            fill(net, stored, devices)
+        classes = read_json(read_member(archive, 'classes.json'))
+        return read_about(archive, table_arguments(classes)['names'])
+
+
 # What an about.json may hold; a table has at most 255 classes.
 _MOST_ABOUT, _MOST_ENTRIES = 1_000_000, 100  # bytes, and entries
 _LONGEST = 2_000  # letters of a text

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import segbook
 import utils
+from tools.predict import load_net
 
 import numpy as onp
 import pytest
@@ -197,3 +198,56 @@ def test_a_net_without_a_gpu_is_fused_with_the_same_scores():
     onp.testing.assert_allclose(layer(x).asnumpy(), before, atol=1e-5)
     other = np.ones((2, 3, 7, 5))  # another shape
     assert layer(other).shape == (2, 4, 5, 3)
+
+
+def same_scores(one, other):
+    x = onp.random.default_rng(0).normal(size=(1, 3, 64, 96))
+    x = np.array(x, dtype='float32')
+    return abs(one(x) - other(x)).max() < 1e-4
+
+
+def test_a_net_on_lite0_is_stored_and_comes_back(tmp_path):
+    net, empty = (
+        segbook.make_skip_fcn(segbook.lite0_backbone([CPU]), 21, 8)
+        for _ in range(2)
+    )
+    about = {'kind': 'a test', 'photos': {'cat': 3}}
+    utils.save_net(tmp_path / 'net.zip', net, segbook.VOC, about)
+    assert utils.load_saved(tmp_path / 'net.zip', empty, [CPU]) == about
+    assert same_scores(net, empty)
+
+
+def test_what_holds_another_net_is_named(tmp_path):
+    net = segbook.make_skip_fcn(segbook.lite0_backbone([CPU]), 21, 16)
+    utils.save_net(tmp_path / 'net.zip', net, segbook.VOC)
+    other = segbook.make_skip_fcn(segbook.lite0_backbone([CPU]), 21, 8)
+    with pytest.raises(ValueError, match=r'net\.zip is not what save_net'):
+        utils.load_saved(tmp_path / 'net.zip', other, [CPU])
+
+
+@pytest.mark.parametrize('stride', [32, 16, 8])
+def test_predict_knows_a_net_on_lite0(tmp_path, stride):
+    net = segbook.make_skip_fcn(segbook.lite0_backbone([CPU]), 21, stride)
+    for tap in net.taps:
+        tap[-1].initialize(force_reinit=True)  # no zeros
+    net(np.zeros((1, 3, 32, 32)))
+    utils.save_net(tmp_path / 'net.zip', net, segbook.VOC)
+    found, _, kind = load_net(tmp_path / 'net.zip')
+    assert kind == f'FCN-{stride}s on EfficientNet-Lite0'
+    assert same_scores(net, found)
+
+
+def test_the_backbone_is_chosen_by_a_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv('BACKBONE', 'lite0')
+    features, origin = utils.pretrained_backbone([CPU])
+    assert 'EfficientNet-Lite0' in origin
+    net = segbook.make_fcn(features, 21)
+    assert net(np.zeros((1, 3, 64, 96))).shape == (1, 21, 64, 96)
+    utils.save_net(tmp_path / 'net.zip', net, segbook.VOC)
+    found, _, kind = load_net(tmp_path / 'net.zip')
+    assert kind == 'FCN-32s on EfficientNet-Lite0'
+    assert same_scores(net, found)
+    backbone = segbook.resnet_backbone(net.backbone)
+    assert list(backbone.channels) == [40, 112, 1280]
+    skips = segbook.make_skip_fcn(backbone, 21, 8)
+    assert skips(np.zeros((1, 3, 64, 96))).shape == (1, 21, 64, 96)
