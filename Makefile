@@ -46,6 +46,9 @@ photos: ## train the shipped network anew: DATA='folder folder' STEPS=6000
 own: ## make a data set of PHOTOS=folder (tools/own.py says what else)
 	$(RUN) tools/own.py
 
+export: ## write a trained net as an ONNX file: perhaps CHECKPOINT=, HALF=1
+	$(RUN) tools/export.py -- "$$CHECKPOINT" "$$HALF"
+
 reproduce: ## print the FCN paper's figures beside those measured here
 	$(RUN) tools/reproduce.py
 
@@ -70,4 +73,4 @@ clean: ## remove what was built; keep environments, data, notebooks/, course/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: html doctor gpu-check test test-mxnet2 test-other lab predict own \
-	reproduce bench class lint pins audit photos clean
+	export reproduce bench class lint pins audit photos clean

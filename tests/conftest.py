@@ -49,6 +49,7 @@ NEEDS = {
     'test_controls.py': 'ipywidgets',
     'test_exercises.py': 'd2lbook',
     'test_explorer.py': 'playwright',
+    'test_export.py': 'onnxruntime',
     'test_hosted.py': 'd2lbook',
     'test_hostile_pages.py': 'sphinx',
     'test_lab.py': 'jupyterlab',

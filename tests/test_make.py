@@ -43,6 +43,7 @@ ARGUMENTS = {
         *('--mirror', '$MIRROR', '--sure', '$SURE'),
         *('--', '$IMAGE', '$CHECKPOINT'),
     ],
+    'export': ['$BOX', 'tools/export.py', '--', '$CHECKPOINT', '$HALF'],
     'class': ['$BOX', 'build/class_kit.py', '$FORMAT'],
     'test': ['$BOX', 'build/words.py', 'TESTS', '-m', 'pytest'],
     'html': ['$BOX', 'build/words.py', 'CHAPTERS', 'build/make_html.py'],
