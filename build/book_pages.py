@@ -308,6 +308,14 @@ def add_notebook_link(app, pagename, templatename, context, doctree):
         )
 
 
+def add_try(app, pagename, templatename, context, doctree):
+    """Load on the page «Try it», and on no other, what it needs."""
+    if pagename == 'try':
+        app.add_css_file('try/try.css')
+        for name in ('net', 'photos', 'try'):
+            app.add_js_file(f'try/{name}.js', loading_method='defer')
+
+
 def has_notebook(pagename):
     return pagename.startswith(('chapters/', 'exercises/'))
 
@@ -318,6 +326,10 @@ def finish_pages(app, error):
         return
     root = Path(app.outdir)
     copy_notebooks(app, root / 'notebooks')
+    if 'try' in app.env.found_docs:
+        import try_page  # late: it loads all of the book's code
+
+        try_page.write(root / '_static' / 'try')
     for pattern in UNUSED:
         for path in list((root / '_static').glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -412,5 +424,6 @@ def setup(app):
     app.connect('doctree-read', mend_document, priority=900)
     app.connect('doctree-resolved', mend_resolved)
     app.connect('html-page-context', add_notebook_link, priority=600)
+    app.connect('html-page-context', add_try)
     app.connect('build-finished', finish_pages)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -49,9 +49,15 @@ INPUTS = (
     'build/book_pages.py',
     'build/exercises.py',
     'build/readable.py',
+    'build/try_page.py',
+    'build/try/*',
+    'build/widgets/*.*',
+    'build/widgets/compare/*',
     'exercises/*.md',
     'build/static/**/*',
     'img/*',
+    'photos/*',
+    'weights/*',
     '_build/eval/**/*.ipynb',
 )
 

@@ -111,7 +111,7 @@ class Program:
 
 def _refuse(wrong, layer):
     if wrong:
-        raise ValueError(f'the page «Try it» knows no layer {layer!r}')
+        raise ValueError(f'the page «Try it» knows no {type(layer).__name__}')
 
 
 def _affine(norm):
@@ -133,7 +133,7 @@ def _affine(norm):
 
 
 def net_script(net, table, about):
-    """Return a net as a script: `bookTry.net = {…}`.
+    """Return a net as a script: `bookTry = { net: {…} }`.
 
     `net`: a SkipFCN of stride 8 on Lite0; its weights are stored as float16.
     `about`: what the net's file says of it, a dict.
@@ -156,21 +156,29 @@ def net_script(net, table, about):
     if not onp.isfinite(numbers).all():
         raise ValueError('a weight is too large for half precision')
     facts['numbers'] = base64.b64encode(numbers.tobytes()).decode()
-    return f'bookTry.net = {_json(facts)};\n'
+    return _begin(facts)
+
+
+def _begin(net):
+    """The first of the page's scripts: it holds a net, or None."""
+    return f'globalThis.bookTry = {{ net: {_json(net)} }};\n'
 
 
 def photos_script(folder):
     """Return the photos of a folder as a script: `bookTry.photos = […]`.
 
-    Each is a JPEG of at most LONGEST pixels in its longer side.
+    Each is a JPEG; one with more than LONGEST pixels in its longer side is
+    made smaller.
     """
     photos = []
     for path in sorted(folder.glob('*.jpg')):
-        photo = to_rgb(open_image(path))
-        photo.thumbnail((LONGEST, LONGEST))
-        file = io.BytesIO()
-        photo.save(file, 'JPEG', quality=90, optimize=True)
-        data = base64.b64encode(file.getvalue()).decode()
+        content, photo = path.read_bytes(), to_rgb(open_image(path))
+        if max(photo.size) > LONGEST:
+            photo.thumbnail((LONGEST, LONGEST))
+            file = io.BytesIO()
+            photo.save(file, 'JPEG', quality=90, optimize=True)
+            content = file.getvalue()
+        data = base64.b64encode(content).decode()
         photos.append({'name': path.stem, 'data': data})
     return f'bookTry.photos = {_json(photos)};\n'
 
@@ -190,7 +198,6 @@ def code():
         )
         for patterns in (SCRIPTS, STYLES)
     )
-    # Both widgets have a `make`; this page's is the later one.
     script = f"(() => {{\n{script}mount('try', makeTry);\n}})();\n"
     return script, style
 
@@ -201,7 +208,7 @@ def write(folder, root=ROOT):
     Without a network in the book, the page says so.
     """
     script, style = code()
-    net = 'bookTry.net = null;\n'
+    net = _begin(None)
     if (root / NET).is_file():
         found, table, _ = predict.load_net(root / NET)
         about = getattr(predict, 'load_about', lambda _: {})(root / NET)

@@ -270,7 +270,10 @@ def executed(folder, page):
 def write_book(folder):
     """Write sources and executed notebooks of the small book."""
     folder.mkdir(parents=True)
-    for name in ('config.ini', 'index.md', 'references.md', 'references.bib'):
+    for name in (
+        *('config.ini', 'index.md', 'references.md', 'references.bib'),
+        'try.md',
+    ):
         shutil.copy(ROOT / name, folder)
     static = shutil.ignore_patterns('__pycache__')
     shutil.copytree(ROOT / 'build', folder / 'build', ignore=static)

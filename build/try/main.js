@@ -64,8 +64,10 @@ class TryPage {
     this.thumbs = bookTry.photos.map(({ name, data }, n) => el('button', {
       type: 'button', 'aria-pressed': 'false',
       onclick: () => this.openOwn(n),
-    }, el('img', { alt: name.replaceAll('-', ' '),
-      src: `data:image/jpeg;base64,${data}` })));
+    }, el('img', {
+      alt: `The book’s photo «${name.replaceAll('-', ' ')}»`,
+      src: `data:image/jpeg;base64,${data}`,
+    })));
     this.save = el('button', { type: 'button', hidden: true,
       onclick: () => this.download() }, 'Save the labels (PNG)');
     this.room = el('div', { hidden: true });
