@@ -59,6 +59,7 @@ NEEDS = {
     'test_rooms.py': 'd2lbook',
     'test_runner.py': 'd2lbook',
     'test_timing.py': 'd2lbook',
+    'test_try.py': 'playwright',
     'test_weights_mat.py': 'scipy',
     'test_widgets.py': 'playwright',
 }

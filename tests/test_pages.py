@@ -358,6 +358,15 @@ def test_size_of_the_site(site):
     assert 0 < sizes['try'] < TRY_LIMIT
 
 
+def test_one_page_alone_loads_the_network(site):
+    loading = [
+        name
+        for name in pages_of(site)
+        if 'try/net.js' in (site / name).read_text('utf-8')
+    ]
+    assert loading == ['try.html']
+
+
 def test_size_of_each_page(site):
     for name in pages_of(site):
         soup = BeautifulSoup((site / name).read_text('utf-8'), 'html.parser')

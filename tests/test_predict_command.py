@@ -112,6 +112,17 @@ def test_taps_tell_the_stride(tmp_path, stride):
     assert same(net, loaded)
 
 
+@pytest.mark.parametrize('stride', [32, 8])
+def test_efficientnet_lite0_is_recognised(tmp_path, stride):
+    backbone = segbook.LiteBackbone(segbook.lite0_stages())
+    backbone.initialize(init.Xavier())
+    net = segbook.make_skip_fcn(backbone, 3, stride)
+    utils.save_net(tmp_path / 'net', net, TABLE)
+    loaded, _, kind = predict.load_net(tmp_path / 'net')
+    assert kind == f'FCN-{stride}s on EfficientNet-Lite0'
+    assert same(net, loaded)
+
+
 @pytest.mark.parametrize('stride', [32, 16, 8])
 @pytest.mark.parametrize('name', ['net', 'fcn8s-at-once'])
 def test_the_papers_nets_are_recognised(stride, name):

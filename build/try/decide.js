@@ -1,5 +1,7 @@
 /* From maps of scores to the class of every pixel. */
 
+const NOTHING = -12; // e to this adds nothing to a confidence of 8 bits
+
 /** Where a pixel lies between the cells of a map: [cell, share of the next].
  *
  * Cell i of stride s has its centre at s * i + (s - 1) / 2. */
@@ -35,14 +37,14 @@ function eachRow(maps, classes, width, height, use) {
       for (let x = 0; x < width; x++) {
         const [column, right] = between(x, map.stride);
         const to = x * classes;
-        for (let side = 0; side < 2; side++) {
-          const u = column + side;
-          if (u < 0 || u >= map.width) continue;
-          const share = side ? right : 1 - right;
-          const from = u * classes;
-          for (let c = 0; c < classes; c++) {
-            scores[to + c] += share * line[from + c];
-          }
+        // Where there is no cell on one side, its share is 0.
+        const last = column + 1 < map.width;
+        const here = column < 0 ? 0 : 1 - right;
+        const next = last ? right : 0;
+        const from = Math.max(column, 0) * classes;
+        const beside = (last ? column + 1 : column) * classes;
+        for (let c = 0; c < classes; c++) {
+          scores[to + c] += here * line[from + c] + next * line[beside + c];
         }
       }
     });
@@ -65,7 +67,8 @@ function decide(maps, classes, width, height, confident = true) {
       if (!confident) continue;
       let sum = 0;
       for (let c = 0; c < classes; c++) {
-        sum += Math.exp(scores[from + c] - scores[from + best]);
+        const behind = scores[from + c] - scores[from + best];
+        if (behind > NOTHING) sum += Math.exp(behind);
       }
       sure[y * width + x] = Math.round(255 / sum);
     }

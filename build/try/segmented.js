@@ -108,13 +108,17 @@ class Segmented extends Compare {
     return this.image.results[this.chosen];
   }
 
-  /** A canvas with a colour for each pixel, [rgb, how much it covers]. */
-  painted(color) {
+  /** A canvas with the photo, each pixel under the colour of its value.
+   *
+   * `values`: whole numbers, one a pixel; `paint(value)`: [rgb, how much of
+   * the photo it covers]. */
+  painted(values, paint) {
     const [width, height] = this.image.size;
     const { data } = this.image.photo;
     const out = new ImageData(width, height);
-    for (let n = 0; n < width * height; n++) {
-      const [rgb, over] = color(n);
+    const paints = Array.from({ length: 256 }, (_, value) => paint(value));
+    for (let n = 0; n < values.length; n++) {
+      const [rgb, over] = paints[values[n]];
       for (let part = 0; part < 3; part++) {
         out.data[4 * n + part] = data[4 * n + part] * (1 - over) +
           rgb[part] * over;
@@ -127,20 +131,19 @@ class Segmented extends Compare {
   }
 
   overlay(labels) {
-    return this.painted((n) => [this.data.colors[labels[n]],
-      labels[n] ? 0.6 : 0.3]);
+    return this.painted(labels, (label) => [this.data.colors[label],
+      label ? 0.6 : 0.3]);
   }
 
   compose() {
     if (!this.image) return;
     const { labels } = this.result();
-    const nothing = [0, 0, 0];
     this.layers = [
-      this.painted(() => [nothing, 0]),
-      this.painted((n) => [this.data.colors[labels[n]], 1]),
-      this.hot ? this.painted((n) => {
+      this.painted(labels, () => [[0, 0, 0], 0]),
+      this.painted(labels, (label) => [this.data.colors[label], 1]),
+      this.hot ? this.painted(this.hot, (share) => {
         // From dark blue, where it is not, to light yellow.
-        const t = this.hot[n] / 255;
+        const t = share / 255;
         return [[20 + 235 * t, 12 + 238 * t ** 1.3, 70 + 120 * t], 0.8];
       }) : this.overlay(labels),
     ];
