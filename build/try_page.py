@@ -211,7 +211,7 @@ def write(folder, root=ROOT):
     net = _begin(None)
     if (root / NET).is_file():
         found, table, _ = predict.load_net(root / NET)
-        about = getattr(predict, 'load_about', lambda _: {})(root / NET)
+        about = predict.load_about(root / NET)
         net = net_script(found, table, about)
     for name, text in (
         ('net.js', net),

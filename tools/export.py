@@ -394,7 +394,7 @@ def main(arguments=None):
     if given.half not in ('', '0', '1'):
         return plain(f'HALF={given.half}: it is 1, or 0')
     try:
-        checkpoint = given.checkpoint or predict.newest_checkpoint()
+        checkpoint = given.checkpoint or predict.default_checkpoint()
         print(plain(str(export(checkpoint, half=given.half == '1'))))
     except (FileNotFoundError, ValueError) as error:
         return plain(str(error))
