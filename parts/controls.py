@@ -99,11 +99,13 @@ def show_widget(name, **data):
     works in the HTML page as in JupyterLab once the cell has run.
 
     Args:
-        name: 'tconv', the transposed-convolution explorer; 'bilinear', the
-            bilinear kernel; 'compare', photos beside predictions and truth;
-            or 'answer', boxes for numbers, on a page of exercises.
+        name: 'tconv', the transposed-convolution explorer; 'atrous', that
+            of convolutions with holes; 'bilinear', the bilinear kernel;
+            'compare', photos beside predictions and truth; or
+            'answer', boxes for numbers, on a page of exercises.
         **data: for 'tconv', state='h=5&w=7&k=4&s=2&p=1&a=0' to begin with,
             and views='scatter' to show only the stamps at first.
+            For 'atrous', state='k=3&rates=1,2,2&strides=1,1,2'.
             For 'answer', numbers: the right ones, a dict by name.
             For 'compare', all of one length, one entry an image:
             photos: uint8 arrays of height x width x 3;

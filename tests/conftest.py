@@ -41,6 +41,7 @@ ON_MXNET2 = importlib.metadata.version('mxnet').startswith('2.')
 # the book: these tests need a package that is not there. With a second Python,
 # too, the code is tested, and not the book.
 NEEDS = {
+    'test_atrous_explorer.py': 'playwright',
     'test_bench.py': 'd2lbook',
     'test_claims.py': 'd2lbook',
     'test_class.py': 'd2lbook',

@@ -88,6 +88,7 @@ def site(tmp_path_factory):
         'first': widget('tconv', state='h=2&w=2&k=3&s=2', views='scatter'),
         'started': widget('tconv', state='h=2&w=2&k=2&s=2&p=0&a=0'),
         'bilinear': widget('bilinear'),
+        'atrous': widget('atrous', state='k=3&rates=2,2,2&strides=1,1,1'),
         'both': widget('tconv') + widget('bilinear') + widget('tconv'),
         'compare': widget('compare', **SCENES),
         'answer': widget('answer', numbers={'size': [3, 4], 'padding': 1}),
@@ -753,7 +754,9 @@ def test_several_on_one_page(open_page):
 
 
 @pytest.mark.parametrize('theme', ['light', 'dark'])
-@pytest.mark.parametrize('name', ['tconv', 'bilinear', 'compare', 'answer'])
+@pytest.mark.parametrize(
+    'name', ['tconv', 'atrous', 'bilinear', 'compare', 'answer']
+)
 def test_accessible(open_page, name, theme):
     """axe-core finds nothing serious, whatever is lit."""
     folders = [Path(folder) for folder in sys.path]
@@ -846,7 +849,7 @@ def test_bilinear_is_used(open_page):
 
 
 @pytest.mark.parametrize('theme', ['light', 'dark'])
-@pytest.mark.parametrize('name', ['bilinear', 'compare'])
+@pytest.mark.parametrize('name', ['atrous', 'bilinear', 'compare'])
 def test_smaller_ones_look(open_page, name, theme):
     for width in (1400, 360):
         page = open_page(name, width=width)
