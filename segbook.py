@@ -384,14 +384,16 @@ def receptive_field(layers):
     """Return (size, stride, first): the pixels that a chain's outputs see.
 
     Output i of a chain of convolutions and poolings sees `size` pixels in a
-    row, from stride * i + first on; first < 0 means padding.
+    row, from stride * i + first on; first < 0 means padding. A kernel with
+    holes has its numbers `dilate` apart.
     """
     size, stride, first = 1, 1, 0  # r, j and f
     for layer in layers:
         settings = getattr(layer, '_kwargs', {})
         if 'kernel' in settings:
+            (rate, *_) = settings.get('dilate', (1,))  # a pooling has none
             first -= settings['pad'][0] * stride
-            size += (settings['kernel'][0] - 1) * stride
+            size += (settings['kernel'][0] - 1) * rate * stride
             stride *= settings['stride'][0]
     return size, stride, first
 
@@ -525,6 +527,24 @@ def cell_places(layers, places=(1, 0)):
             b -= r * stride * center
         r *= stride
     return r, b
+
+
+reach = 8
+
+
+def highest_around(values):
+    """Return the highest value at most `reach` pixels away: (1, 1, H, W)."""
+    size = 2 * reach + 1
+    for kernel, pad in (((size, 1), (reach, 0)), ((1, size), (0, reach))):
+        values = npx.pooling(values, kernel=kernel, pad=pad, pool_type='max')
+    return values
+
+
+def near_border(label):
+    """Whether other labels are at most `reach` away: bool (H, W)."""
+    values = np.array(label[None, None], dtype='float32')
+    lowest = -highest_around(-values)
+    return (highest_around(values) != lowest)[0, 0].asnumpy()
 
 
 def bilinear_layer(num_classes, stride, padding=0):
@@ -906,3 +926,196 @@ def split_names(classes, share=0.25, seed=0):
     move(order, max(1, round(share * len(order))))
     train = [name for name in order if name not in val]
     return {'train': sorted(train), 'val': sorted(val)}
+
+
+# ---- chapters/atrous.md
+def convolutions(block):
+    """List those of a residual block's longer way, in order."""
+    names = ('conv1', 'conv2', 'conv3')
+    return [getattr(block, name) for name in names if hasattr(block, name)]
+
+
+def main_path(features):
+    """List what a ResNet v2 slides on its longest way, kernels, in order."""
+    path = []
+    for layer in features:
+        if isinstance(layer, nn.HybridSequential):
+            path += [conv for block in layer for conv in convolutions(block)]
+        elif 'kernel' in getattr(layer, '_kwargs', {}):
+            path.append(layer)
+    return path
+
+
+def loosen(convs, reached, rate, stride):
+    """Give convolutions in a row their rates, in place, see `atrous`.
+
+    `reached`: the stride before them; `rate`: of the first. Returns what
+    both are behind them.
+    """
+    for conv in convs:
+        settings = conv._kwargs
+        settings['dilate'] = (rate, rate)
+        settings['pad'] = tuple(rate * p for p in settings['pad'])
+        step = settings['stride'][0]
+        if reached * step <= stride:
+            reached *= step
+        else:
+            settings['stride'] = (1, 1)
+            rate *= step
+    return reached, rate
+
+
+def rates(features):
+    """List the rates of the convolutions on the longest way, in order."""
+    path = [layer._kwargs for layer in main_path(features)]
+    return [layer['dilate'][0] for layer in path if 'dilate' in layer]
+
+
+def atrous(features, stride):
+    """Make a ResNet v2 denser, in place, and return it: weights stay.
+
+    `features`: layers of the model zoo's net, initialised, not yet hybridized.
+    `stride`: 4, 8, 16 or 32, of the map that comes out. Raises ValueError
+    for any other, for a net that has holes, and for one without stages of
+    residual blocks. Source: Chen et al., 2018.
+    """
+    stages = [x for x in features if isinstance(x, nn.HybridSequential)]
+    if stride not in (4, 8, 16, 32):
+        raise ValueError(f'the stride is 4, 8, 16 or 32, not {stride}')
+    if len(stages) != 4:
+        raise ValueError(f'a ResNet has 4 stages of blocks, not {len(stages)}')
+    if max(rates(features)) > 1:
+        raise ValueError('this net has holes already: begin with another one')
+    reached, rate = 4, 1  # the first convolution and the pooling halve
+    for block in (block for stage in stages for block in stage):
+        if block.downsample:  # the shortcut, beside the longer way
+            loosen([block.downsample], reached, rate, stride)
+        reached, rate = loosen(convolutions(block), reached, rate, stride)
+    return features
+
+
+def convolve(x, weight, rate=1):
+    """Convolve maps (N, C, H, W) with (out, C, k, k), rate apart."""
+    return npx.convolution(
+        x,
+        weight,
+        kernel=weight.shape[2:],
+        num_filter=len(weight),
+        dilate=(rate, rate),
+        no_bias=True,
+    )
+
+
+def with_zeros(x, weight, rate):
+    """Convolve (N, C, H, W) with a kernel that has zeros in its holes."""
+    side = rate * (weight.shape[2] - 1) + 1
+    wide = np.zeros((*weight.shape[:2], side, side), ctx=x.ctx)
+    wide[:, :, ::rate, ::rate] = weight
+    return convolve(x, wide)
+
+
+def interleaved(x, weight, rate):
+    """Convolve every rate-th cell, from each start; put results together."""
+    lost = rate * (weight.shape[2] - 1)
+    height, width = (size - lost for size in x.shape[2:])
+    y = np.zeros((len(x), len(weight), height, width), ctx=x.ctx)
+    for i in range(min(rate, height)):
+        for j in range(min(rate, width)):
+            part = x[:, :, i::rate, j::rate]
+            y[:, :, i::rate, j::rate] = convolve(part, weight)
+    return y
+
+
+def pixels_seen(layers):
+    """Return which pixels of a row an output sees: a sorted list.
+
+    `layers`: (kernel, stride, rate) each, from the photo on. The output's
+    first pixel is pixel 0; padding moves all of them and is left out.
+    """
+    seen, step = {0}, 1
+    for kernel, stride, rate in layers:
+        reach = [i * rate * step for i in range(kernel)]
+        seen = {pixel + i for pixel in seen for i in reach}
+        step *= stride
+    return sorted(seen)
+
+
+def interpolation(pixels, cells, stride, first, scale=1):
+    """Return the matrix that enlarges in one direction: (pixels, cells).
+
+    Cell m lies at place stride * m + first of a photo that was scaled by
+    `scale`. Between cells it is linear, beyond the outermost one constant.
+    """
+    centers = stride * onp.arange(cells) + first
+    places = scale * (onp.arange(pixels) + 0.5) - 0.5
+    places = onp.clip(places, centers[0], centers[-1])
+    return onp.maximum(0, 1 - abs(places[:, None] - centers) / stride)
+
+
+def check_rates(rates):
+    """Raise ValueError unless there are rates, whole numbers from 1 on."""
+    if not rates or any(rate != int(rate) or rate < 1 for rate in rates):
+        raise ValueError(f'rates are whole numbers from 1 on, not {rates}')
+
+
+class ASPP(nn.Block):
+    """Maps (N, in_channels, h, w) to scores (N, num_classes, h, w).
+
+    One 3 x 3 convolution for each of the `rates`, added up; they start from
+    zero. Source: Chen et al., 2018.
+    """
+
+    def __init__(self, num_classes, rates, in_channels=512):
+        super().__init__()
+        check_rates(rates)
+        self.branches = nn.HybridSequential()
+        for rate in rates:
+            self.branches.add(
+                nn.Conv2D(
+                    num_classes,
+                    3,
+                    padding=rate,
+                    dilation=rate,
+                    in_channels=in_channels,
+                    weight_initializer=init.Zero(),
+                )
+            )
+
+    def forward(self, x):
+        return sum(branch(x) for branch in self.branches)
+
+
+def large_fov(num_classes, rate, channels=256, in_channels=512):
+    """Return DeepLab's head with one wide kernel: maps to scores.
+
+    Maps are (N, in_channels, h, w), scores (N, num_classes, h, w). It starts
+    with scores of zero. Source: Chen et al., 2015.
+    """
+    check_rates([rate])
+    zero = init.Zero()
+    head = nn.HybridSequential()
+    head.add(
+        nn.Conv2D(
+            channels,
+            3,
+            padding=rate,
+            dilation=rate,
+            activation='relu',
+            in_channels=in_channels,
+        ),
+        nn.Dropout(0.5),
+        nn.Conv2D(channels, 1, activation='relu', in_channels=channels),
+        nn.Dropout(0.5),
+        nn.Conv2D(
+            num_classes, 1, in_channels=channels, weight_initializer=zero
+        ),
+    )
+    return head
+
+
+def taps_inside(height, width, rate):
+    """Return the mean share of a 3 x 3 kernel that lies in a map."""
+    inside = 1.0
+    for size in (height, width):
+        inside *= (1 + 2 * max(0, size - rate) / size) / 3
+    return inside

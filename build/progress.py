@@ -32,6 +32,7 @@ USUAL = {
     'chapters/real-photos.md': 90,
     'chapters/own-data.md': 50,
     'chapters/scaling.md': 45,
+    'chapters/atrous.md': 200,
     'exercises/data.md': 10,
     'exercises/transposed-conv.md': 10,
     'exercises/bilinear.md': 10,
@@ -40,6 +41,7 @@ USUAL = {
     'exercises/skip-connections.md': 20,
     'exercises/own-data.md': 10,
     'exercises/scaling.md': 10,
+    'exercises/atrous.md': 10,
 }
 WAITING, RUNNING, EXECUTED, FAILED, LEFT_OUT = range(5)
 GO_ON = '«make html» goes on with it.'
