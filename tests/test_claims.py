@@ -1524,6 +1524,219 @@ def _(out):
     )
 
 
+# ---------------------------------------------------------------- Chapter 9
+holes = page('chapters/atrous')
+
+
+@holes("(('as it is', strided), ('two strides less', naive))")
+def _(out):
+    (_, field), (_, naive) = out.rows('stride')
+    yield (
+        'without the last two strides the field is much smaller',
+        naive < 0.6 * field,
+    )
+
+
+FIELD = 'dense = {stride: atrous(resnet(), stride)'
+
+
+@holes(FIELD, "(('as it is', strided), ('two strides less', naive))")
+def _(out, strided):
+    fields = out.column('field')
+    rates = out.rows('  ')
+    yield (
+        'The field is that of the strided network again',
+        fields == 2 * [strided.rows('field')[0][0]],
+    )
+    yield (
+        'The first layer of each stage loses its stride, so from its second '
+        'layer on the rate is twice as large.',
+        rates == [[1, 1, 1, 1, 1, 2, 2, 2], [1, 2, 2, 2, 2, 4, 4, 4]],
+    )
+
+
+@holes('for size in ((96, 128), (97, 131), (65, 94)):')
+def _(out):
+    differences = out.column('largest difference')
+    yield (
+        'The differences are rounding.',
+        len(differences) == 6
+        and max(differences) < 1e-5 * max(out.column('up to')),
+    )
+
+
+@holes('for rate in (1, 2, 3, 5):')
+def _(out):
+    differences = out.rows('differences')
+    yield (
+        'All three are the sum of :eqref:`eq_atrous`.',
+        len(differences) == 4 and max(sum(differences, [])) < 10 * ROUNDING,
+    )
+
+
+@holes('channels, rate = 128, 4')
+def _(out):
+    yield (
+        'With zeros, the kernel has $(r (k - 1) + 1)^2$ numbers',
+        all((2 * r + 1) ** 2 == n for r, n, _ in out.rows('rate')),
+    )
+
+
+@holes('def pixels_seen(layers)')
+def _(out):
+    two, mixed, *resnet = (row[-2:] for row in out.rows(': '))
+    yield (
+        'With rates of 2, 2 and 2 an output sees only every second pixel of '
+        'its field in a row, in the plane a quarter of them.',
+        two == [7, 13],
+    )
+    yield 'With 1, 2 and 3 it sees all.', mixed[0] == mixed[1]
+    yield (
+        'So there are no blind pixels',
+        len(resnet) == 2 and all(seen == size for seen, size in resnet),
+    )
+
+
+DENSE = 'val_cells = {'
+MOVED = 'moves = {16: (4, 8, 12), 8: (8, 12, 16)}'
+
+
+def iu(out, name):
+    """Return three mean IUs: of all pixels, near borders, inside."""
+    return out.row(f'{name}  ')[-3:]
+
+
+@holes('found = enlarge(cells_of(nets[32], photo)')
+def _(out):
+    yield (
+        'For a stride of 32 and centred cells, $b = (32 - 1) / 2$: the usual '
+        'upsampling.',
+        out.number('says:') > 0.999,
+    )
+
+
+@holes(DENSE)
+def _(out):
+    coarse, fine, finest = (iu(out, f'stride {s}') for s in (32, 16, 8))
+    yield (
+        'Denser, and worse! Near borders, too',
+        all(map(falls, zip(coarse, fine, finest, strict=True))),
+    )
+
+
+@holes('covered = x.get(')
+def _(out):
+    yield (
+        'Cell 0 lies at place 0 in all three networks.',
+        [row[1] for row in out.rows('m at')] == [0, 0, 0],
+    )
+    yield (
+        'FCN-32s was trained with its cells drawn 15.5 pixels from where '
+        'they lie',
+        out.rows('drawn at')[0][1] == 15.5,
+    )
+
+
+@holes(MOVED, DENSE)
+def _(out, centred):
+    coarse = iu(centred, 'stride 32')
+    found = {
+        (stride, move): iu(out, f'stride {stride}, moved {move}')
+        for stride, moves in ((16, (4, 8, 12)), (8, (8, 12, 16)))
+        for move in moves
+    }
+    best = {
+        stride: found.pop((stride, (32 - stride) // 2)) for stride in (16, 8)
+    }
+    yield (
+        'At both strides the best of the moves is the one that '
+        ':eqref:`eq_learnt_offset` gives, over all pixels and near borders.',
+        all(
+            best[stride][i] > three[i]
+            for (stride, _), three in found.items()
+            for i in (0, 1)
+        ),
+    )
+    yield (
+        'Moved by it, both dense networks beat the FCN-32s whose weights they '
+        'have, and near borders they gain several points.',
+        all(
+            three[0] > coarse[0] and three[1] > coarse[1] + 0.02
+            for three in best.values()
+        ),
+    )
+    yield (
+        'Inside, the coarse network stays ahead, and a stride of 8 brings '
+        'nothing over 16',
+        all(three[2] < coarse[2] for three in best.values())
+        and best[8][0] < best[16][0] + 0.005,
+    )
+
+
+@holes('stride, pyramid = 16, (3, 6, 9, 12)')
+def _(out):
+    (pyramid, _), (branch, _) = out.rows('ASPP ')
+    yield (
+        'ASPP has four times the parameters of one of its branches',
+        pyramid == 4 * branch,
+    )
+    yield (
+        'it spans more pixels with a fraction of the weights',
+        out.number('fc6 of DeepLab ') < out.number('fc6 of VGG16 ') / 20,
+    )
+
+
+@holes('def taps_inside(')
+def _(out):
+    shares = out.rows(': ')
+    yield (
+        'the largest rate leaves few places where all nine numbers count',
+        shares[4][0] <= 3,
+    )
+    yield (
+        'With a rate as large as the map a $3 \\times 3$ kernel is a '
+        '$1 \\times 1$ kernel: only its middle is left.',
+        shares[-1][0] == 1,
+    )
+
+
+@holes('def many_sizes(i):')
+def _(out):
+    once, mirror, highest, mean = (
+        iu(out, name)
+        for name in (
+            'scale 1',
+            'scale 1, mirror',
+            'three scales, maximum',
+            'three scales, mean',
+        )
+    )
+    yield (
+        'Three sizes help inside of objects and hurt near their borders, with '
+        'the maximum as with the mean.',
+        min(highest[2], mean[2]) > once[2]
+        and max(highest[1], mean[1]) < once[1],
+    )
+    yield (
+        'Over all pixels little is left of the gain',
+        all(near(three[0], once[0], 0.01) for three in (highest, mean)),
+    )
+    yield (
+        'here it helps both inside and near borders',
+        mirror[1] > once[1] and mirror[2] > once[2],
+    )
+
+
+@holes('poly, steps = (1 - done) ** 0.9')
+def _(out):
+    poly, stages = zip(*(row[-2:] for row in out.rows('poly')), strict=True)
+    yield (
+        'In the middle of the training, poly still takes steps of half the '
+        'first size, where a staircase creeps already.',
+        0.5 <= poly[1] < 0.6 and stages[1] <= 0.1,
+    )
+
+
 # ------------------------------------------------------------ The book's tests
 @pytest.fixture(scope='module')
 def pages(root):
