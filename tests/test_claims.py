@@ -1700,6 +1700,35 @@ def _(out):
     )
 
 
+@holes('makers = {', "for head in ('LargeFOV', 'ASPP'):")
+def _(out, gains):
+    controls = [iu(out, f'control, seed {seed}') for seed in range(3)]
+    before = iu(out, 'before')
+    lowest, highest = (
+        [iu(gains, f'{head} gains, {what}') for head in ('LargeFOV', 'ASPP')]
+        for what in ('lowest', 'highest')
+    )
+    yield (
+        'Over all pixels no head beats the control.',
+        max(three[0] for three in highest) < 0.005,
+    )
+    yield (
+        'The old scores gain as well when they are trained on at their new '
+        'places',
+        all(three[0] > before[0] + 0.005 for three in controls),
+    )
+    yield (
+        'In parts, both heads do the same with every seed: inside they gain '
+        'over the control, near borders they lose',
+        min(three[2] for three in lowest) > 0
+        and max(three[1] for three in highest) < 0,
+    )
+    yield (
+        'ASPP does both more than LargeFOV',
+        lowest[1][2] > highest[0][2] and highest[1][1] < lowest[0][1],
+    )
+
+
 @holes('def many_sizes(i):')
 def _(out):
     once, mirror, highest, mean = (
