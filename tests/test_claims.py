@@ -1582,7 +1582,7 @@ def _(out):
     )
 
 
-@holes('def pixels_seen(layers)')
+@holes("found |= {f'ResNet, stride {s}'")
 def _(out):
     two, mixed, *resnet = (row[-2:] for row in out.rows(': '))
     yield (
@@ -1700,7 +1700,7 @@ def _(out):
     )
 
 
-@holes('makers = {', "for head in ('LargeFOV', 'ASPP'):")
+@holes('results = judge(by_heads)', "for head in ('LargeFOV', 'ASPP'):")
 def _(out, gains):
     controls = [iu(out, f'control, seed {seed}') for seed in range(3)]
     before = iu(out, 'before')
