@@ -32,7 +32,7 @@ USUAL = {
     'chapters/real-photos.md': 90,
     'chapters/own-data.md': 50,
     'chapters/scaling.md': 45,
-    'chapters/atrous.md': 200,
+    'chapters/atrous.md': 150,
     'exercises/data.md': 10,
     'exercises/transposed-conv.md': 10,
     'exercises/bilinear.md': 10,
