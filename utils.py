@@ -30,6 +30,7 @@ yolo         outlines in YOLO's text
 exports      which kind of labels lie in a folder
 sources      where data sets and pretrained weights come from
 own_data     from folders of photos and labels to a data set
+views        how a net is asked about a photo
 prediction   the classes of a photo, of a whole data set
 workers      processes that train one net together
 memory       how much training needs

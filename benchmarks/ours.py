@@ -12,7 +12,7 @@ from pathlib import Path
 import peer
 import segbook
 import utils
-from parts.prediction import argmax, round_up
+from parts.views import argmax, round_up
 from parts.workers import Workers
 
 import mxnet as mx

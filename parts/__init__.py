@@ -3,11 +3,10 @@
 A room imports only from rooms on floors below its own:
 
 7  (utils.py: the trainer)
-6  exports own_data
-5  coco yolo sources prediction workers memory report controls
+6  exports own_data prediction
+5  coco yolo sources views workers memory report controls
 4  devices batches metric pictures plots precision checkpoints labelme outlines
-   published
-3  canvas class_files scaling
+3  canvas class_files published scaling
 2  images nets stored timing
 1  start tables
 0  numpys whole texts samples

@@ -2,29 +2,29 @@
 
 import itertools
 import math
-import numbers
 import os
-import reprlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import parts.start  # noqa: F401  first: before MXNet
-from parts.batches import normalize
 from parts.devices import devices_of
 from parts.images import MEAN_COLOR, host, pad_to, read_image, to_rgb
 from parts.metric import SegmentationMetric
 from parts.scaling import scale_label, scale_photo, scaled_size
-from parts.tables import VOID
+from parts.views import (
+    PLAIN,
+    STRIDE,
+    View,
+    argmax,
+    padded_scores,
+    read_only,
+    round_up,
+)
 
-import mxnet as mx
 import numpy as onp
-from mxnet import np
 from PIL import Image
 
-_STRIDE = 32  # the nets of the book see a picture in steps of 32 pixels
 _TILE, _OVERLAP = 960, 32  # pixels
-_SMALLEST, _LARGEST = 0.1, 4  # scales in which a net is shown a photo
 
 
 def predict(
@@ -37,6 +37,7 @@ def predict(
     mirror=False,
     sure=None,
     max_side=0,
+    crf=None,
 ):
     """Segment a photo of any size: uint8 (height, width), class indices.
 
@@ -67,149 +68,33 @@ def predict(
     (0: never), as those that it was trained on were (`make_set`). The classes
     come back at the photo's own size, each pixel's from the nearest.
 
+    `crf`: a function that looks at the photo once more before the argmax,
+    such as `segbook.refine`. It gets probabilities, float32 (classes, height,
+    width), and the photo, uint8 (height, width, 3), and returns better
+    probabilities of the same shape. Of a large photo it gets the parts
+    between the seams of the tiles one by one, and sees nothing beyond them.
+
     Raises ValueError, naming it, for what is no photo and for an option out
     of its range.
     """
-    view = _View.checked(scales, mirror, sure)
-    if tile % _STRIDE or overlap % _STRIDE or not 0 <= overlap < tile:
+    view = View.checked(scales, mirror, sure, crf)
+    if tile % STRIDE or overlap % STRIDE or not 0 <= overlap < tile:
         raise ValueError(
             f'tile={tile} and overlap={overlap} must be multiples of '
-            f'{_STRIDE}, the overlap smaller'
+            f'{STRIDE}, the overlap smaller'
         )
     photo = _as_photo(image)
     small = scaled_size(photo.shape[:2], max_side)
     if small != photo.shape[:2]:
         seen = scale_photo(photo, small)
-        options = scales, mirror, sure
+        options = scales, mirror, sure, 0, crf
         label = predict(net, seen, device, tile, overlap, *options)
         return scale_label(label, photo.shape[:2])
     device = device or devices_of(net)[0]
     tile = view.fitting(tile, overlap)
     if not _is_small(photo, tile):
         return _by_tiles(net, photo, device, tile, overlap, view)
-    height, width = photo.shape[:2]
-    found = view.ask(net, photo[None], device)[0]
-    return view.decide(found)[:height, :width]
-
-
-@dataclass(frozen=True)
-class _View:
-    """How a net is asked about a photo, and what is made of its answers."""
-
-    scales: tuple = (1,)
-    mirror: bool = False
-    sure: float | None = None
-
-    @classmethod
-    def checked(cls, scales, mirror, sure):
-        """A view; raises ValueError naming the option that is wrong."""
-        values = scales if isinstance(scales, list | tuple) else [None]
-        if not values or not all(
-            _is_within(scale, _SMALLEST, _LARGEST) for scale in values
-        ):
-            raise ValueError(
-                f'scales={reprlib.repr(scales)}: they are a list of numbers '
-                f'from {_SMALLEST} to {_LARGEST}'
-            )
-        if sure is not None and not _is_within(sure, 0, 1):
-            raise ValueError(
-                f'sure={reprlib.repr(sure)}: it is a number from 0 to 1, the '
-                'least probability of a class'
-            )
-        return cls(tuple(scales), bool(mirror), sure)
-
-    @property
-    def is_plain(self):
-        """Whether the net sees the photo once, as it is."""
-        return self.scales == (1,) and not self.mirror
-
-    def fitting(self, tile, overlap):
-        """The largest tile that is within a tile's size in every scale."""
-        side = int(tile / max(1, *self.scales)) // _STRIDE * _STRIDE
-        return max(side, overlap + _STRIDE)
-
-    def ask(self, net, photos, device):
-        """What a net finds in photos, uint8 (N, height, width, 3).
-
-        Returns float32 (N, classes, height, width), or a little larger:
-        scores, as an MXNet array, or the mean of several views'
-        probabilities, as NumPy's.
-        """
-        if self.is_plain:
-            return _scores(net, _padded(photos), device)
-        size = photos.shape[1:3]
-        mean, count = 0, len(self.scales) * (1 + self.mirror)
-        for scale in self.scales:
-            seen = _scaled(photos, scale)
-            height, width = seen.shape[1:3]
-            for turn in (1, -1)[: 1 + self.mirror]:
-                padded = _padded(seen[:, :, ::turn])
-                scores = _read_only(_scores(net, padded, device))
-                scores = scores[:, :, :height, :width][..., ::turn]
-                if isinstance(mean, int):
-                    mean = onp.zeros((*scores.shape[:2], *size), 'float32')
-                for total, one in zip(mean, scores, strict=True):
-                    total += _softmax(_stretched(one, *size))
-                del scores, one  # the next view needs the memory
-        mean /= count
-        return mean
-
-    def decide(self, found, weights=1):
-        """The classes, uint8 (height, width), by what was found there.
-
-        `found`: (classes, height, width), what `ask` returned for a photo,
-        or sums of it, each value of `weights`, (height, width), in all.
-        """
-        label = argmax(found)
-        if self.sure is not None:
-            found = _read_only(found) / onp.float32(weights)
-            if self.is_plain:  # the winner's softmax, of scores
-                found -= found.max(axis=0)
-                highest = 1 / onp.exp(found, out=found).sum(axis=0)
-            else:
-                highest = found.max(axis=0)
-            label[highest < self.sure] = VOID
-        return label
-
-
-def _is_within(value, low, high):
-    """Whether something is a number, and in a range: NaN is in none."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and low <= value <= high
-
-
-def _scaled(photos, scale):
-    """Photos, uint8 (N, height, width, 3), so many times as large."""
-    if scale == 1:
-        return photos
-    height, width = (max(1, round(scale * n)) for n in photos.shape[1:3])
-    size, how = (width, height), Image.Resampling.BILINEAR
-    return onp.stack(
-        [Image.fromarray(photo).resize(size, how) for photo in photos]
-    )
-
-
-def _stretched(scores, height, width):
-    """Scores, float32 (classes, h, w), at another size, bilinearly."""
-    if scores.shape[1:] == (height, width):
-        return scores
-    size, how = (width, height), Image.Resampling.BILINEAR
-    stretched = onp.empty((len(scores), height, width), 'float32')
-    for one, large in zip(scores, stretched, strict=True):
-        image = Image.fromarray(onp.ascontiguousarray(one, 'float32'))
-        large[:] = image.resize(size, how)
-    return stretched
-
-
-def _softmax(scores):
-    """Probabilities over the first axis: float32, a new array."""
-    shares = scores - scores.max(axis=0)
-    onp.exp(shares, out=shares)
-    shares /= shares.sum(axis=0)
-    return shares
-
-
-_PLAIN = _View()
+    return view.decide(view.ask(net, photo[None], device)[0], photo)
 
 
 def _is_small(photo, tile=_TILE):
@@ -217,7 +102,7 @@ def _is_small(photo, tile=_TILE):
     return math.prod(map(round_up, photo.shape[:2])) <= 2 * tile**2
 
 
-def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP, view=_PLAIN):
+def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP, view=PLAIN):
     """Segment a large photo, see `predict`."""
     height, width = photo.shape[:2]
     tops, tile_height, lefts, tile_width = _tiles(height, width, tile, overlap)
@@ -244,10 +129,8 @@ def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP, view=_PLAIN):
     weights = onp.outer(
         _weights(tile_height, overlap), _weights(tile_width, overlap)
     )
-    joined = _join(map(_read_only, pairs), tops, lefts, weights)
-    label = onp.empty(
-        (tops[-1] + tile_height, lefts[-1] + tile_width), dtype='uint8'
-    )
+    joined = _join(map(read_only, pairs), tops, lefts, weights)
+    label = onp.empty((height, width), dtype='uint8')
 
     # How much all tiles count together in each row, and in each column.
     down, across = (
@@ -258,16 +141,17 @@ def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP, view=_PLAIN):
     def decide(place_and_scores):
         place, scores = place_and_scores
         rows, columns = place
-        sums = scores[:, :, : columns.stop - columns.start]
-        all_weights = onp.outer(down[rows], across[columns])
-        label[place] = view.decide(sums, all_weights)
+        part = photo[place]
+        weights = onp.outer(down[rows], across[columns])
+        weights = weights[: part.shape[0], : part.shape[1]]
+        label[place] = view.decide(scores, part, weights)
 
     # Two other threads decide while this one joins. All is done before the
     # next pair begins, which needs the cores and the memory.
     with ThreadPoolExecutor(2) as others:
         for _ in range(0, len(corners), 2):
             list(others.map(decide, itertools.islice(joined, 2)))
-    return label[:height, :width]
+    return label
 
 
 def evaluate(net, dataset, num_classes=None, devices=None):
@@ -289,7 +173,7 @@ def evaluate(net, dataset, num_classes=None, devices=None):
         for i in range(len(dataset)):
             photo, label = dataset[i]
             device = devices[i % len(devices)]
-            find = _padded_scores if _is_small(photo) else _by_tiles
+            find = padded_scores if _is_small(photo) else _by_tiles
             yield label, find(net, photo, device)
 
     for label, found in _ahead(labels_and_found(), len(devices)):
@@ -297,7 +181,7 @@ def evaluate(net, dataset, num_classes=None, devices=None):
         if metric is None:
             if found.ndim == 2 and num_classes is None:
                 pixel = onp.zeros((1, 1, 3), 'uint8')
-                num_classes = len(_padded_scores(net, pixel, devices[0]))
+                num_classes = len(padded_scores(net, pixel, devices[0]))
             metric = SegmentationMetric(num_classes or len(found))
         if found.ndim == 3:
             found = argmax(found)[:height, :width]
@@ -343,8 +227,8 @@ def _tiles(height, width, tile, overlap):
     Everything is a multiple of the stride, so that the net sees a tile as it
     would see the same place in the whole picture.
     """
-    tile, overlap = tile // _STRIDE, overlap // _STRIDE
-    lengths = [round_up(side) // _STRIDE for side in (height, width)]
+    tile, overlap = tile // STRIDE, overlap // STRIDE
+    lengths = [round_up(side) // STRIDE for side in (height, width)]
 
     def cuts(length):
         """Sizes of tiles, each with the fewest that cover the length."""
@@ -362,14 +246,9 @@ def _tiles(height, width, tile, overlap):
     starts_and_size = []
     for length, (size, count) in zip(lengths, best, strict=True):
         room, gaps = length - size, max(count - 1, 1)
-        starts = [i * room // gaps * _STRIDE for i in range(count)]
-        starts_and_size += [starts, size * _STRIDE]
+        starts = [i * room // gaps * STRIDE for i in range(count)]
+        starts_and_size += [starts, size * STRIDE]
     return starts_and_size
-
-
-def round_up(side):
-    """Round up to a multiple of the stride."""
-    return math.ceil(side / _STRIDE) * _STRIDE
 
 
 def _weights(size, overlap):
@@ -415,57 +294,6 @@ def _join(batches, tops, lefts, weights):
             del scores  # The next pair needs the memory.
 
 
-def _padded_scores(net, photo, device):
-    """Scores of a photo of any size, padded to multiples of the stride."""
-    return _scores(net, _padded(photo[None]), device)[0]
-
-
-def _padded(photos):
-    """Photos, uint8 (N, h, w, 3), padded to multiples of the stride."""
-    h, w = (round_up(side) for side in photos.shape[1:3])
-    if (h, w) == photos.shape[1:3]:
-        return photos
-    return onp.stack([pad_to(photo, h, w, MEAN_COLOR) for photo in photos])
-
-
-def _scores(net, pixels, device):
-    """Scores of photos, float32 (N, classes, height, width), on the device.
-
-    `pixels`: uint8 (N, height, width, 3), sides divisible by 32.
-    """
-    batch = np.array(pixels, dtype='uint8').as_in_ctx(device)
-    return net(normalize(batch))
-
-
-def _read_only(array):
-    """Return an array as a NumPy array, of MXNet's if possible no copy.
-
-    Not possible on a GPU, and where oneDNN keeps an order of its own.
-    """
-    if isinstance(array, onp.ndarray):
-        return array
-    array.wait_to_read()  # What went wrong in MXNet is told only once: here.
-    if array.ctx.device_type != 'cpu':
-        return array.asnumpy()
-    try:
-        return onp.from_dlpack(_Exchange(array))
-    except mx.MXNetError:
-        return array.asnumpy()
-
-
-class _Exchange:
-    """What NumPy asks of an array whose memory it is to share."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __dlpack__(self, stream=None):
-        return self.array.as_nd_ndarray().to_dlpack_for_read()
-
-    def __dlpack_device__(self):
-        return 1, 0  # a CPU's memory
-
-
 def _ahead(items, count=1):
     """Begin `count` items more before one is used: MXNet works meanwhile."""
     items = iter(items)
@@ -475,23 +303,3 @@ def _ahead(items, count=1):
         if not begun:
             return
         yield begun.popleft()  # and nothing here keeps its memory
-
-
-def argmax(scores):
-    """The class with the highest score: uint8 (height, width).
-
-    `scores`: (classes, height, width). Goes through memory in its order, one
-    class after the other; `argmax` jumps, and takes several times as long.
-    """
-    if hasattr(scores, 'ctx'):
-        if scores.ctx.device_type != 'cpu':
-            return scores.argmax(axis=0).astype('uint8').asnumpy()
-        scores = _read_only(scores)
-    highest = scores[0].copy()
-    label = onp.zeros(highest.shape, dtype='uint8')
-    for index in range(1, len(scores)):
-        higher = scores[index] > highest
-        # Later classes have higher numbers; so the maximum is the last one.
-        onp.maximum(label, higher * onp.uint8(index), out=label)
-        onp.maximum(highest, scores[index], out=highest)
-    return label

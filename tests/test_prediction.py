@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import utils
-from parts import nets, prediction
+from parts import nets, prediction, views
 from parts.images import host
 from parts.start import ON_MXNET1
 
@@ -107,7 +107,7 @@ def test_tiles_cover_every_size(tile, overlap):
         ):
             assert size % 32 == 0 and all(start % 32 == 0 for start in starts)
             assert starts[0] == 0
-            assert starts[-1] + size == prediction.round_up(length)
+            assert starts[-1] + size == views.round_up(length)
             for a, b in zip(starts, starts[1:], strict=False):
                 assert 0 < b - a <= size - overlap
 
@@ -150,7 +150,7 @@ def test_the_argmax_is_numpys():
     rng = onp.random.default_rng(0)
     scores = rng.integers(4, size=(9, 13, 17)).astype('float32')
     for same in (scores, np.array(scores), scores[:, 2:, 3:-1]):
-        label = prediction.argmax(same)
+        label = views.argmax(same)
         assert label.dtype == onp.uint8
         assert (label == host(same).argmax(axis=0)).all()
 
@@ -162,8 +162,8 @@ def test_numpy_reads_mxnets_memory(channels):
     layer.initialize()
     scores = layer(utils.normalize(np.array(photo(64, 96)[None], 'uint8')))
     expected = scores.asnumpy()
-    same = prediction._read_only(scores)
-    again = prediction._read_only(scores[0])
+    same = views.read_only(scores)
+    again = views.read_only(scores[0])
     assert (same == expected).all() and (again == expected[0]).all()
     assert same.flags.owndata == (channels == 16)  # else it is MXNet's
     # The memory stays, though the array is gone and others come.

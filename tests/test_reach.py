@@ -83,7 +83,7 @@ def test_a_picture_concerns_those_who_draw_it(concerned, that_say):
 def test_prediction_concerns_those_who_predict_or_evaluate(
     concerned, that_say
 ):
-    change = 'parts/prediction.py', '_STRIDE = 32 ', '_STRIDE = 64 '
+    change = 'parts/views.py', 'STRIDE = 32 ', 'STRIDE = 64 '
     found = concerned(*change)
     assert found >= that_say('utils.predict', 'utils.evaluate')
     assert found >= that_say('utils.train(')  # which evaluates

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import utils
-from parts import prediction
+from parts import prediction, views
 
 import mxnet as mx
 import numpy as onp
@@ -108,7 +108,7 @@ VIEWS = [
 def test_the_mean_of_all_views_decides(net, size, scales, mirror):
     image = photo(*size)
     mean = mean_by_hand(net, image, scales, mirror)
-    view = prediction._View.checked(scales, mirror, None)
+    view = views.View.checked(scales, mirror, None, None)
     found = view.ask(net, image[None], mx.cpu())[0]
     assert found.dtype == onp.float32
     onp.testing.assert_allclose(found, mean, atol=0.02)
