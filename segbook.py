@@ -720,7 +720,7 @@ def folded(tensors, epsilon=1e-3):
         yield weight * scale.reshape(-1, 1, 1, 1), beta - mean * scale
 
 
-def convolutions(block):
+def all_convolutions(block):
     """Return all convolutions in a block, in their order."""
     found = []
     block.apply(lambda x: isinstance(x, nn.Conv2D) and found.append(x))
@@ -729,7 +729,7 @@ def convolutions(block):
 
 def load_lite0(stages, pairs, devices):
     """Give Lite0's convolutions their (weight, bias) pairs, on the devices."""
-    layers = [layer for stage in stages for layer in convolutions(stage)]
+    layers = [layer for stage in stages for layer in all_convolutions(stage)]
     for layer, (weight, bias) in zip(layers, pairs, strict=True):
         more = layer.weight.shape[2] - weight.shape[2]
         zeros = (0, 0), (0, 0), (more, 0), (more, 0)  # rows and columns
@@ -752,7 +752,7 @@ def middle(image, size=224):
 def classify(stages, tensors, pixels):
     """Return ImageNet's 1000 scores of a photo, uint8 (224, 224, 3)."""
     x = (onp.asarray(pixels, dtype='float32') - 127) / 128
-    device = convolutions(stages[0])[0].weight.list_ctx()[0]
+    device = all_convolutions(stages[0])[0].weight.list_ctx()[0]
     x = np.array(x.transpose(2, 0, 1)[None], ctx=device)
     for stage in stages:
         x = stage(x)
@@ -780,8 +780,8 @@ class LiteBackbone(Backbone):
 
     def __init__(self, stages):
         super().__init__(stages, (40, 112, 1280))
-        fixed = [*convolutions(self.stages[0])]
-        fixed += [x for x in convolutions(self) if x.weight.shape[1] == 1]
+        fixed = [*all_convolutions(self.stages[0])]
+        fixed += [x for x in all_convolutions(self) if x.weight.shape[1] == 1]
         for layer in fixed:
             layer.weight.grad_req = layer.bias.grad_req = 'null'
 
@@ -1119,3 +1119,166 @@ def taps_inside(height, width, rate):
     for size in (height, width):
         inside *= (1 + 2 * max(0, size - rate) / size) / 3
     return inside
+
+
+# ---- chapters/crf.md
+def softmax(scores):
+    """Turn scores into probabilities along the first axis, in NumPy."""
+    powers = onp.exp(scores - scores.max(axis=0))
+    return powers / powers.sum(axis=0)
+
+
+def mean_field(unary, support, steps):
+    """Probabilities (labels, ...) of a CRF, after some steps of mean field.
+
+    `unary`: energies (labels, ...). `support(q)`: for each label the sum of
+    all pixels' probabilities, weighted by the kernels; of q's shape.
+    """
+    q = softmax(-unary)
+    for _ in range(steps):
+        q = softmax(support(q) - unary)
+    return q
+
+
+def smoothness(shape, width):
+    """Return a function: maps (labels, H, W) to their Gaussian sums.
+
+    `shape`: (H, W); `width`: the standard deviation in pixels.
+    """
+
+    def weights(size):
+        places = onp.arange(size)
+        distances = (places[:, None] - places) / width
+        return onp.exp(-(distances**2) / 2).astype('float32')
+
+    rows, columns = map(weights, shape)
+    return lambda maps: rows @ maps @ columns
+
+
+def corners(points):
+    """Find the corners of the simplex around each point, (N, d).
+
+    Returns their keys, int64 (d + 1, N), and their weights, float32 of the
+    same shape, which sum to 1; and what is added to a key for one step along
+    each axis, (d,).
+    """
+    points = points - points.min(axis=0) + 2  # so that all have neighbours
+    low = onp.floor(points).astype('int64')
+    sizes = low.max(axis=0) + 4
+    if onp.prod(sizes, dtype='float64') > 2**62:
+        raise ValueError('a width is too small: the lattice is too large')
+    steps = onp.cumprod([1, *sizes[:-1]])
+    parts = points - low
+    order = (-parts).argsort(axis=1)
+    parts = onp.take_along_axis(parts, order, axis=1)
+    weights = -onp.diff(parts, axis=1, prepend=1, append=0)
+    way = onp.concatenate([(low @ steps)[:, None], steps[order]], axis=1)
+    keys = way.cumsum(axis=1)
+    return keys.T.copy(), weights.T.astype('float32'), steps
+
+
+def lattice(features):
+    """Return a function: maps (labels, N) to nearly their Gaussian sums.
+
+    `features`: (N, d), in standard deviations. The sums are right up to a
+    common factor. Source: Adams, Baek and Davis, 2010.
+    """
+    d = features.shape[1]
+    lean = ((d + 1) ** 0.5 - 1) / d * features.sum(axis=1, keepdims=True)
+    keys, weights, steps = corners((2 / 3) ** 0.5 * (features + lean))
+    known, index = onp.unique(keys, return_inverse=True)
+    index, size = index.reshape(keys.shape), len(known)
+
+    def find(wanted):
+        place = onp.searchsorted(known, wanted)
+        there = known[onp.minimum(place, size - 1)] == wanted
+        return onp.where(there, place, size)  # the last point stays 0
+
+    around = [(find(known - s), find(known + s)) for s in (*steps, sum(steps))]
+
+    def add_up(maps):
+        points = onp.zeros((size + 1, len(maps)), 'float32')
+        for label, values in enumerate(maps):  # splat
+            given = (weights * values).ravel()
+            points[:-1, label] = onp.bincount(index.ravel(), given, size)
+        for before, after in around:  # blur
+            sides = points[before] + points[after]
+            points[:-1] = points[:-1] / 2 + sides / 4
+        return sum(  # slice
+            w[:, None] * points[i] for w, i in zip(weights, index, strict=True)
+        ).T
+
+    return add_up
+
+
+def appearance(photo, place_width, color_width):
+    """Like `smoothness`, for places and colours of a photo (H, W, 3)."""
+    height, width = photo.shape[:2]
+    places = onp.stack(onp.mgrid[:height, :width], axis=-1) / place_width
+    colors = photo / color_width
+    features = onp.concatenate([places, colors], axis=-1).reshape(-1, 5)
+    add_up = lattice(features)
+    return lambda maps: add_up(maps.reshape(len(maps), -1)).reshape(maps.shape)
+
+
+def support_of(photo, weights, widths):
+    """Return the function `support` of `mean_field` for a photo."""
+    (w1, w2), (alpha, beta, gamma) = weights, widths
+    terms = []
+    for weight, make in (
+        (w1, lambda: appearance(photo, alpha, beta)),
+        (w2, lambda: smoothness(photo.shape[:2], gamma)),
+    ):
+        if weight > 0:
+            add_up = make()
+            ones = onp.ones((1, *photo.shape[:2]), 'float32')
+            terms.append((weight, add_up, 1 / onp.sqrt(add_up(ones))))
+
+    def support(q):
+        sums = (w * scale * f(scale * q) for w, f, scale in terms)
+        return sum(sums, start=onp.zeros_like(q))
+
+    return support
+
+
+def refine(probabilities, photo, weights=(24, 3), widths=(40, 8, 3), steps=5):
+    """Refine a net's probabilities, (C, H, W), by a fully connected CRF.
+
+    `photo`: uint8 (H, W, 3). `weights`: of appearance and smoothness.
+    `widths`: standard deviations: of appearance in pixels and in steps of
+    colour (0 to 255), of smoothness in pixels. Labels that are nowhere more
+    probable than 1 % get 0. Returns float32 (C, H, W), which sum to 1.
+
+    Raises ValueError for input that cannot be. Source: Krähenbühl and
+    Koltun, 2011.
+    """
+    probabilities = onp.asarray(probabilities, dtype='float32')
+    check_crf(probabilities, photo, weights, widths, steps)
+    likely = probabilities.max(axis=(1, 2)) > 0.01
+    unary = -onp.log(onp.maximum(probabilities[likely], 1e-5))
+    support = support_of(photo, weights, widths)
+    refined = onp.zeros_like(probabilities)
+    refined[likely] = mean_field(unary, support, steps)
+    return refined
+
+
+def check_crf(probabilities, photo, weights, widths, steps):
+    """Raise ValueError if these are no arguments of `refine`."""
+    shape = probabilities.shape
+    if len(shape) != 3 or photo.shape != (*shape[1:], 3):
+        raise ValueError(
+            f'probabilities of shape {shape} do not belong to a photo of '
+            f'shape {photo.shape}: (C, H, W) belongs to (H, W, 3)'
+        )
+    sums = probabilities.sum(axis=0)
+    if not (probabilities.min() >= 0 and abs(sums - 1).max() < 1e-3):
+        raise ValueError(
+            'probabilities are not below 0 and sum to 1 over the classes, '
+            f'but these sum to {sums.min():.3g} to {sums.max():.3g}'
+        )
+    if len(weights) != 2 or not all(w >= 0 for w in weights):
+        raise ValueError(f'two weights, not below 0, and not {weights}')
+    if len(widths) != 3 or not all(w > 0 for w in widths):
+        raise ValueError(f'three widths above 0, and not {widths}')
+    if steps < 0:
+        raise ValueError(f'the number of steps is not below 0, not {steps}')

@@ -65,15 +65,15 @@ class View:
         probabilities, as NumPy's.
         """
         if self.is_plain:
-            return scores_of(net, padded(photos), device)
+            return _scores(net, _padded(photos), device)
         size = photos.shape[1:3]
         mean, count = 0, len(self.scales) * (1 + self.mirror)
         for scale in self.scales:
             seen = _scaled(photos, scale)
             height, width = seen.shape[1:3]
             for turn in (1, -1)[: 1 + self.mirror]:
-                wide = padded(seen[:, :, ::turn])
-                scores = read_only(scores_of(net, wide, device))
+                wide = _padded(seen[:, :, ::turn])
+                scores = read_only(_scores(net, wide, device))
                 scores = scores[:, :, :height, :width][..., ::turn]
                 if isinstance(mean, int):
                     mean = onp.zeros((*scores.shape[:2], *size), 'float32')
@@ -157,10 +157,10 @@ def round_up(side):
 
 def padded_scores(net, photo, device):
     """Scores of a photo of any size, padded to multiples of the stride."""
-    return scores_of(net, padded(photo[None]), device)[0]
+    return _scores(net, _padded(photo[None]), device)[0]
 
 
-def padded(photos):
+def _padded(photos):
     """Photos, uint8 (N, h, w, 3), padded to multiples of the stride."""
     h, w = (round_up(side) for side in photos.shape[1:3])
     if (h, w) == photos.shape[1:3]:
@@ -168,7 +168,7 @@ def padded(photos):
     return onp.stack([pad_to(photo, h, w, MEAN_COLOR) for photo in photos])
 
 
-def scores_of(net, pixels, device):
+def _scores(net, pixels, device):
     """Scores of photos, float32 (N, classes, height, width), on the device.
 
     `pixels`: uint8 (N, height, width, 3), sides divisible by 32.

@@ -122,7 +122,7 @@ def test_maps_have_the_promised_channels_and_strides(backbone):
 def test_only_what_may_learn_learns(backbone):
     """Neither the first stage nor a depthwise kernel has a gradient."""
     for i, stage in enumerate(backbone.stages):
-        for layer in segbook.convolutions(stage):
+        for layer in segbook.all_convolutions(stage):
             wanted = i > 0 and layer.weight.shape[1] > 1
             assert (layer.weight.grad_req == 'write') == wanted
             assert (layer.bias.grad_req == 'write') == wanted
