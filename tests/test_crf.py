@@ -67,9 +67,7 @@ def test_smoothness_is_the_sum_over_all_pairs(height, width, sigma, seed):
     maps = onp.random.default_rng(seed).uniform(size=(2, height, width))
     maps = maps.astype('float32')
     ours = segbook.smoothness((height, width), sigma)(maps)
-    wanted = all_pairs(
-        places_of((height, width)) / sigma, maps.reshape(2, -1)
-    )
+    wanted = all_pairs(places_of((height, width)) / sigma, maps.reshape(2, -1))
     onp.testing.assert_allclose(
         ours.reshape(2, -1), wanted, rtol=1e-5, atol=1e-6
     )
