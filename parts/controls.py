@@ -5,6 +5,7 @@ import json
 from parts.canvas import stage
 from parts.images import host
 from parts.start import HERE
+from parts.tables import VOID
 
 import numpy as onp
 from mxnet import npx
@@ -101,8 +102,8 @@ def show_widget(name, **data):
     Args:
         name: 'tconv', the transposed-convolution explorer; 'atrous', that
             of convolutions with holes; 'bilinear', the bilinear kernel;
-            'compare', photos beside predictions and truth; or
-            'answer', boxes for numbers, on a page of exercises.
+            'compare', photos beside predictions and truth; 'crf', a
+            conditional random field; or 'answer', boxes for numbers, on a page of exercises.
         **data: for 'tconv', state='h=5&w=7&k=4&s=2&p=1&a=0' to begin with,
             and views='scatter' to show only the stamps at first.
             For 'atrous', state='k=3&rates=1,2,2&strides=1,1,2'.
@@ -116,6 +117,11 @@ def show_widget(name, **data):
             and class_names, a list of strings; colors, an RGB triple (0 to
             255) for each of them. Images are shrunk until the output stays
             below 400 KB.
+            For 'crf': photo and truth as above, one each, as small as they
+            are to be computed with; probabilities, an array of classes x
+            height x width; settings, a dict of w1, alpha, beta, w2, gamma
+            and steps to begin with; class_names and colors. Classes that are
+            nowhere more probable than 1 % are left out.
 
     Raises:
         FileNotFoundError: there is no widget of that name.
@@ -134,6 +140,8 @@ def show_widget(name, **data):
         raise FileNotFoundError(f'no widget build/widgets/{name}')
     if name == 'compare':
         data = _compare_data(**data)
+    if name == 'crf':
+        data = _crf_data(**data)
     style, script = (
         '\n'.join(
             path.read_text(encoding='utf-8')
@@ -153,6 +161,42 @@ def show_widget(name, **data):
             f"mount('{name}', make);\n}})();\n</script>"
         )
     )
+
+
+def _crf_data(photo, probabilities, truth, settings, class_names, colors):
+    """Pack what the 'crf' widget computes with: bytes in base64."""
+    import base64
+
+    photo, chances, truth = map(host, (photo, probabilities, truth))
+    height, width = truth.shape
+    if photo.shape != (height, width, 3) or photo.dtype != onp.uint8:
+        raise ValueError('a photo is uint8, height x width x 3')
+    if chances.shape != (len(class_names), height, width):
+        raise ValueError(
+            f'{len(class_names)} classes and a photo of {photo.shape[:2]} '
+            f'with probabilities of {chances.shape}'
+        )
+    likely = onp.flatnonzero(chances.max(axis=(1, 2)) > 0.01)
+    others = set(onp.unique(truth).tolist()) - {*likely.tolist(), VOID}
+    shown = [*likely.tolist(), *sorted(others)]
+    place = onp.full(256, VOID, 'uint8')
+    place[shown] = onp.arange(len(shown))
+    energies = -onp.log(onp.maximum(chances[likely], 1e-5))
+    steps = onp.rint(20 * energies).clip(0, 255).astype('uint8')
+
+    def pack(array):
+        return base64.b64encode(array.astype('uint8').tobytes()).decode()
+
+    return {
+        'width': width,
+        'height': height,
+        'photo': pack(photo),
+        'energies': [pack(each) for each in steps],
+        'truth': pack(place[truth]),
+        'settings': dict(settings),
+        'classes': [class_names[label] for label in shown],
+        'colors': [[int(part) for part in colors[label]] for label in shown],
+    }
 
 
 def _compare_data(
