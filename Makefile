@@ -38,7 +38,7 @@ lab: ## open chapters and exercises in JupyterLab
 
 predict: ## segment photos: IMAGE=photo.jpg, or a folder, or '*.jpg'
 	$(RUN) tools/predict.py --scales "$$SCALES" --mirror "$$MIRROR" \
-		--sure "$$SURE" -- "$$IMAGE" "$$CHECKPOINT"
+		--sure "$$SURE" --crf "$$CRF" -- "$$IMAGE" "$$CHECKPOINT"
 
 photos: ## train the shipped network anew: DATA='folder folder' STEPS=6000
 	$(RUN) build/words.py DATA tools/train_photos.py --steps "$$STEPS"

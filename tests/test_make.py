@@ -40,7 +40,7 @@ VALUES = (
 ARGUMENTS = {
     'predict': [
         *('$BOX', 'tools/predict.py', '--scales', '$SCALES'),
-        *('--mirror', '$MIRROR', '--sure', '$SURE'),
+        *('--mirror', '$MIRROR', '--sure', '$SURE', '--crf', '$CRF'),
         *('--', '$IMAGE', '$CHECKPOINT'),
     ],
     'export': ['$BOX', 'tools/export.py', '--', '$CHECKPOINT', '$HALF'],

@@ -295,6 +295,17 @@ def test_the_command_says_where_the_files_are(photo, checkpoint, capsys):
     assert all(Path(line).is_file() for line in lines[-3:])
 
 
+def test_the_crf_is_an_option(photo, net, checkpoint, capsys):
+    """What is written is what `utils.predict` finds with it."""
+    for words, options in ((), {}), (('--crf', '1'), {'crf': segbook.refine}):
+        png = run(capsys, *words, photo, checkpoint)[-2]
+        with Image.open(png) as picture:
+            found = onp.asarray(picture)
+        assert (found == utils.predict(net, photo, **options)).all()
+    message = run(capsys, '--crf', 'yes', photo, checkpoint)
+    assert message == 'CRF=yes: it is 1, or 0'
+
+
 def test_the_default_is_what_chapter_4_saves(photo, net, capsys, tmp_path):
     message = run(capsys, photo, '')
     assert str(tmp_path) in message and 'Fully Convolutional' in message

@@ -23,6 +23,8 @@ Options, each with a name for make and one in Python (see `utils.predict`):
     SCALES='0.75 1 1.25'  scales=(0.75, 1, 1.25): seen in several sizes
     MIRROR=1              mirror=True: and from left to right
     SURE=0.6              sure=0.6: void where no class is as probable
+    CRF=1                 crf=segbook.refine: outlines that follow the photo's
+                          colours, by the book's fully connected CRF
 
 With several views, the mean of their softmax probabilities decides, and each
 view takes its time. In Python:
@@ -313,9 +315,12 @@ def segment_all(images, checkpoint=None, folder=FOLDER, **options):
     about = load_about(checkpoint)
     nothing = np.zeros((1, 1, 3), 'uint8')
     utils.predict(net, nothing, **options)  # or an option is refused
-    lines = _on_the_net(checkpoint, table, kind, about, options)
     common = {'checkpoint': str(checkpoint), 'network': kind}
-    common['options'] = options
+    common['options'] = {
+        name: getattr(value, '__name__', value)
+        for name, value in options.items()
+    }
+    lines = _on_the_net(checkpoint, table, kind, about, common['options'])
     results, failed, told = [], {}, set()
     try:
         for image, name in _shown(images):
@@ -403,10 +408,12 @@ def _options(given):
             raise ValueError(
                 f"SCALES={given.scales}: it holds numbers: '0.75 1 1.25'"
             ) from None
-    if given.mirror not in ('', '0', '1'):
-        raise ValueError(f'MIRROR={given.mirror}: it is 1, or 0')
-    if given.mirror == '1':
-        options['mirror'] = True
+    for name, value in (('mirror', True), ('crf', segbook.refine)):
+        word = getattr(given, name)
+        if word not in ('', '0', '1'):
+            raise ValueError(f'{name.upper()}={word}: it is 1, or 0')
+        if word == '1':
+            options[name] = value
     if given.sure:
         try:
             options['sure'] = float(given.sure)
@@ -425,7 +432,7 @@ def main(arguments=None):
     )
     parser.add_argument('image', help='photos, folders or patterns')
     parser.add_argument('checkpoint', nargs='?', help='a trained net')
-    for option in '--scales', '--mirror', '--sure':
+    for option in '--scales', '--mirror', '--sure', '--crf':
         parser.add_argument(option, default='', help='as for make')
     given = parser.parse_args(arguments)
     if not given.image.strip():
