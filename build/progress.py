@@ -33,6 +33,7 @@ USUAL = {
     'chapters/own-data.md': 50,
     'chapters/scaling.md': 45,
     'chapters/atrous.md': 150,
+    'chapters/crf.md': 200,
     'exercises/data.md': 10,
     'exercises/transposed-conv.md': 10,
     'exercises/bilinear.md': 10,
@@ -42,6 +43,7 @@ USUAL = {
     'exercises/own-data.md': 10,
     'exercises/scaling.md': 10,
     'exercises/atrous.md': 10,
+    'exercises/crf.md': 5,
 }
 WAITING, RUNNING, EXECUTED, FAILED, LEFT_OUT = range(5)
 GO_ON = '«make html» goes on with it.'

@@ -1766,6 +1766,176 @@ def _(out):
     )
 
 
+# ------------------------------------------------- Conditional random fields
+crf = page('chapters/crf')
+
+
+@crf('def log_partition(unary, pair):')
+def _(out):
+    yield (
+        'In a chain the forward algorithm computes $Z$',
+        out.number('off by') < 1e-9,
+    )
+
+
+@crf('marginals = -u.grad.asnumpy()')
+def _(out):
+    yield (
+        'So a backward pass through the forward algorithm gives all marginals '
+        'at once.',
+        out.number('off by') < 1e-9,
+    )
+
+
+@crf("print(f'hidden Markov model:")
+def _(out):
+    yield (
+        'Two older models are chains of this kind.',
+        max(out.column('off by')) < 1e-9,
+    )
+
+
+@crf("print(f'{len(exact)} labellings')")
+def _(out):
+    steps = out.rows('steps: divergence')
+    divergences = [divergence for divergence, _ in steps]
+    yield (
+        'The divergence falls and then stays: a minimum, but not 0.',
+        falls(divergences)
+        and divergences[-2] - divergences[-1] < 0.01
+        and divergences[-1] > 0.1,
+    )
+    yield 'its marginals are not those of $P$', steps[-1][1] > 0.01
+
+
+@crf("print(f'with and without i = j:")
+def _(out):
+    yield (
+        'It then supports its own opinion a little; the printed line says how '
+        'much that changes.',
+        out.number('i = j:') > 98,
+    )
+    yield 'reduced to fewer than 4,000 pixels', out.column()[0] < 4000
+
+
+@crf("compare('no CRF', said, exact)")
+def _(out):
+    smooth, both, nothing = (
+        out.number(name) for name in ('smoothness:', 'both:', 'no CRF:')
+    )
+    yield (
+        'The smoothness agrees up to rounding.',
+        smooth > 99.9 and out.row('smoothness:')[1] < ROUNDING,
+    )
+    yield (
+        'The lattice does not quite, it is an approximation; but it moves few '
+        'labels, compared with how many the CRF moves.',
+        0 < 100 - both < (100 - nothing) / 5,
+    )
+
+
+@crf("points of a lattice of {cells:,.0f} are used')")
+def _(out):
+    used, cells = out.rows()[-1]
+    yield 'most of that space is empty', used < cells / 10
+
+
+CHOICE = "print('best:', weights, widths)"
+
+
+@crf(CHOICE)
+def _(out):
+    without, *others = out.column('mean IU')
+    yield (
+        'Any of them is far better than none, and they differ little from '
+        'each other.',
+        len(others) == 12
+        and min(others) - without > 2 * (max(others) - min(others)),
+    )
+
+
+JUDGED = "'filter, no CRF': filtered,"
+
+
+@crf(JUDGED)
+def _(out):
+    network, both, colour, smooth, step, averaged = (
+        out.row(name)
+        for name in (
+            'FCN-32s',
+            'with the CRF',
+            'appearance alone',
+            'smoothness alone',
+            'one step',
+            'filter, no CRF',
+        )
+    )
+    gain = both[0] - network[0]
+    yield (
+        'The CRF gains a lot, near borders and inside.',
+        all(b - a > 0.03 for a, b in zip(network, both, strict=True)),
+    )
+    yield (
+        'And the appearance kernel does nearly all of it: without the '
+        'smoothness kernel the result is about the same, and the smoothness '
+        'alone changes next to nothing.',
+        abs(colour[0] - both[0]) < gain / 5
+        and abs(smooth[0] - network[0]) < gain / 10,
+    )
+    yield (
+        'One step brings most of the gain.',
+        step[0] - network[0] > gain / 2,
+    )
+    yield (
+        'Even the filter, which knows of no energy and takes no step, comes '
+        'close.',
+        averaged[0] - network[0] > 0.8 * gain,
+    )
+
+
+@crf('before, after = (results[name][0] for name in')
+def _(out):
+    yield (
+        'On the whole, every class gains.',
+        all(after > before for before, after, *_ in out.rows()),
+    )
+
+
+@crf('halved = shares[:, 3] < shares[:, 2] / 2')
+def _(out):
+    _, _, *pairs = ([], [], *out.rows('mean'))
+    (a, b), (c, d), (e, f), (g, h) = pairs
+    yield (
+        'Where the network had found most of an object, the CRF finds the '
+        'rest; where it had found less than half, the CRF takes away some of '
+        'what was there, and often all.',
+        b < a / 2 and d < c and f > e and h > g,
+    )
+    halved = {
+        line.split()[0]: Printed(line).row('in ')
+        for line in out.splitlines()
+        if 'halved' in line
+    }
+    scenes, times = halved.pop('aeroplane')
+    yield (
+        'The aeroplane suffers most often',
+        all(times > other for _, other in halved.values()),
+    )
+    yield (
+        'So in a third of its scenes it loses at least half of what had been '
+        'found',
+        0.25 < times / scenes < 0.45,
+    )
+
+
+@crf("print(f'as by hand:")
+def _(out):
+    yield (
+        '`utils.predict` takes the CRF as an option',
+        out.number('as by hand:') > 99.9,
+    )
+
+
 # ------------------------------------------------------------ The book's tests
 @pytest.fixture(scope='module')
 def pages(root):
