@@ -1906,10 +1906,10 @@ def _(out):
     _, _, *pairs = ([], [], *out.rows('mean'))
     (a, b), (c, d), (e, f), (g, h) = pairs
     yield (
-        'Where the network had found most of an object, the CRF finds the '
-        'rest; where it had found less than half, the CRF takes away some of '
-        'what was there, and often all.',
-        b < a / 2 and d < c and f > e and h > g,
+        'Where the network had found most of an object, the CRF finds more of '
+        'it; where it had found less than half, the CRF takes some of that '
+        'away, and where it had found little, nearly all.',
+        b < a / 5 and d < c and f > e and h > g,
     )
     halved = {
         line.split()[0]: Printed(line).row('in ')

@@ -4,9 +4,13 @@ import re
 from pathlib import Path
 
 import checks
+import segbook
+import utils
 from browser import open_browser
+from test_crf import scene
 from test_explorer import PAGE, SCENES, widget
 
+import numpy as onp
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +35,27 @@ def test_no_script_or_style_is_long():
     assert {name: n for name, n in lines.items() if n > LONGEST} == {}
 
 
+def field():
+    """What the CRF's widget is given: a photo, and soft guesses beside it."""
+    photo, chances, label = scene()
+    label[0] = utils.VOID
+    # Two classes more: one that the net never takes, one that the truth has.
+    nowhere = onp.zeros((2, *label.shape), 'float32')
+    label[-1, -4:] = 4
+    return {
+        'photo': photo,
+        'probabilities': onp.concatenate([chances, nowhere]),
+        'truth': label,
+        'settings': {'w1': 8, 'alpha': 10, 'beta': 30}
+        | {'w2': 3, 'gamma': 2, 'steps': 5},
+        'class_names': ['background', 'disc', 'block', 'nothing', 'corner'],
+        'colors': [(0, 0, 0), (128, 0, 0), (0, 128, 0), (9, 9, 9), (0, 0, 99)],
+    }
+
+
+DATA = {'compare': SCENES, 'crf': field()}
+
+
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
 def folder(request):
     return request.param
@@ -39,8 +64,7 @@ def folder(request):
 @pytest.fixture
 def html(folder):
     """What stands below a cell that shows the widget of the folder."""
-    data = SCENES if folder.name == 'compare' else {}
-    return widget(folder.name, **data)
+    return widget(folder.name, **DATA.get(folder.name, {}))
 
 
 def test_every_file_is_in_the_output_once(folder, html):
@@ -147,3 +171,84 @@ def test_what_glides_is_drawn_where_it_stops(open_page):
     resting = page.wait_for_function(pictures).json_value()
     page.evaluate(f'() => {{ {EXPLORER} e.highlight(); }}')
     assert page.wait_for_function(pictures).json_value() == resting
+
+
+# ----------------------------------------------------------------- The CRF
+def found_by(page):
+    """The labels that the widget shows, (H, W)."""
+    data = DATA['crf']['truth'].shape
+    found = page.evaluate(f'() => {{ {FIELD} return [...field.found]; }}')
+    return onp.array(found).reshape(data)
+
+
+FIELD = "const field = document.querySelector('[data-widget=crf]').crf;"
+
+
+def test_the_widget_computes_what_the_chapter_computes(open_page):
+    """Labels for many settings, and probabilities for one."""
+    page = open_page(widget('crf', **DATA['crf']))
+    photo, chances, _ = scene()
+    same = (found_by(page) == by_the_chapter(chances, photo)).mean()
+    assert same > 0.99
+    for part in (
+        {'steps': 0},
+        {'steps': 1},
+        {'w1': 0},
+        {'w2': 0},
+        {'alpha': 3, 'beta': 60},
+        {'gamma': 0.25},
+        {'w1': 48, 'gamma': 8},
+    ):
+        page.evaluate(f'part => {{ {FIELD} field.set(part); }}', part)
+        page.wait_for_function(f'() => {{ {FIELD} return !field.asked; }}')
+        wanted = by_the_chapter(chances, photo, **part)
+        assert (found_by(page) == wanted).mean() > 0.99, part
+        page.get_by_role('button', name='reset').click()
+        page.wait_for_function(f'() => {{ {FIELD} return !field.asked; }}')
+
+
+def by_the_chapter(chances, photo, **part):
+    s = DATA['crf']['settings'] | part
+    return segbook.refine(
+        chances,
+        photo,
+        (s['w1'], s['w2']),
+        (s['alpha'], s['beta'], s['gamma']),
+        s['steps'],
+    ).argmax(axis=0)
+
+
+def test_sliders_move_the_labels(open_page):
+    """With a key, as with the mouse; the sentence follows, and names both."""
+    page = open_page(widget('crf', **DATA['crf']))
+    said = page.locator('.crf-say').inner_text()
+    assert 'without' in said and 'with the CRF' in said
+    before = found_by(page)
+    page.get_by_role('slider', name='steps').focus()
+    page.keyboard.press('Home')
+    page.wait_for_function(f'() => {{ {FIELD} return !field.asked; }}')
+    after = found_by(page)
+    network = DATA['crf']['probabilities'].argmax(axis=0)
+    assert (after == network).mean() > 0.99  # energies are rounded
+    assert (after != before).any()
+    now = page.locator('.crf-say').inner_text()
+    truth = DATA['crf']['truth']
+    counted = truth != utils.VOID
+    share = 100 * (after == truth)[counted].mean()
+    assert now != said
+    assert f'Right are {round(share, 1):g} % of the pixels without' in now
+    legend = page.locator('.crf-legend').inner_text().split()
+    assert legend == ['background', 'disc', 'block', 'corner']
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'photo': scene()[0][1:]}, 'a photo is uint8'),
+        ({'photo': scene()[0] / 255}, 'a photo is uint8'),
+        ({'probabilities': scene()[1]}, r'5 classes .* of \(3, 24, 32\)'),
+    ],
+)
+def test_what_does_not_fit_the_crf_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        widget('crf', **{**DATA['crf'], **changes})

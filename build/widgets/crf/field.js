@@ -73,8 +73,8 @@ function lattice(features, n, d) {
   return (maps) => maps.map((map) => {
     let now = new Float32Array(size + 1);
     let next = new Float32Array(size + 1);
-    for (let at = 0; at < index.length; at++) {
-      now[index[at]] += weights[at] * map[Math.floor(at / (d + 1))];
+    for (let i = 0, at = 0; i < n; i++) {
+      for (let k = 0; k <= d; k++, at++) now[index[at]] += weights[at] * map[i];
     }
     for (const pairs of around) {
       for (let at = 0; at < size; at++) {
@@ -85,8 +85,8 @@ function lattice(features, n, d) {
       now[size] = 0;
     }
     const out = new Float32Array(n);
-    for (let at = 0; at < index.length; at++) {
-      out[Math.floor(at / (d + 1))] += weights[at] * now[index[at]];
+    for (let i = 0, at = 0; i < n; i++) {
+      for (let k = 0; k <= d; k++, at++) out[i] += weights[at] * now[index[at]];
     }
     return out;
   });
@@ -133,42 +133,68 @@ function chances(energies, support) {
   return out;
 }
 
-/** Probabilities after some steps of mean field.
- *
- * `colors`: three numbers a pixel. `settings`: {w1, alpha, beta, w2, gamma,
- * steps}. */
-function meanField(energies, colors, width, height, settings) {
-  const { w1, alpha, beta, w2, gamma, steps } = settings;
-  const n = width * height;
-  const terms = [];
-  if (w1 > 0 && steps > 0) {
-    const features = new Float64Array(5 * n);
-    for (let i = 0; i < n; i++) {
-      features[5 * i] = Math.floor(i / width) / alpha;
-      features[5 * i + 1] = (i % width) / alpha;
-      for (let k = 0; k < 3; k++) {
-        features[5 * i + 2 + k] = colors[3 * i + k] / beta;
-      }
+/** Features of pixels: two of their places and three of their colours. */
+function featuresOf(colors, width, height, alpha, beta) {
+  const features = new Float64Array(5 * width * height);
+  for (let i = 0; i < width * height; i++) {
+    features[5 * i] = Math.floor(i / width) / alpha;
+    features[5 * i + 1] = (i % width) / alpha;
+    for (let k = 0; k < 3; k++) {
+      features[5 * i + 2 + k] = colors[3 * i + k] / beta;
     }
-    terms.push([w1, lattice(features, n, 5)]);
   }
-  if (w2 > 0 && steps > 0) terms.push([w2, smoothness(width, height, gamma)]);
-  const scales = terms.map(([, addUp]) => addUp(
-    [new Float32Array(n).fill(1)])[0].map((sum) => 1 / Math.sqrt(sum)));
-  const none = energies.map(() => new Float32Array(n));
-  let q = chances(energies, none);
-  for (let step = 0; step < steps; step++) {
-    const support = energies.map(() => new Float32Array(n));
-    terms.forEach(([weight, addUp], t) => {
-      const scale = scales[t];
-      const sums = addUp(q.map((map) => map.map((x, i) => x * scale[i])));
-      sums.forEach((map, l) => map.forEach((x, i) => {
-        support[l][i] += weight * scale[i] * x;
-      }));
-    });
-    q = chances(energies, support);
+  return features;
+}
+
+/** A CRF for one photo, `colors` with three numbers a pixel. It keeps the
+ * kernels, so that only those are made anew whose widths have changed. */
+class MeanField {
+  constructor(energies, colors, width, height) {
+    Object.assign(this, { energies, colors, width, height });
+    this.kept = {};
   }
-  return q;
+
+  /** The sums with a kernel, and what normalises it. */
+  term(name, widths, make) {
+    const key = String(widths);
+    if (this.kept[name]?.key !== key) {
+      const addUp = make(...widths);
+      const ones = new Float32Array(this.width * this.height).fill(1);
+      const scale = addUp([ones])[0].map((sum) => 1 / Math.sqrt(sum));
+      this.kept[name] = { key, addUp, scale };
+    }
+    return this.kept[name];
+  }
+
+  /** Probabilities after some steps. */
+  run({ w1, alpha, beta, w2, gamma, steps }) {
+    const { energies, colors, width, height } = this;
+    const n = width * height;
+    const terms = [];
+    if (w1 > 0 && steps > 0) {
+      terms.push([w1, this.term('appearance', [alpha, beta], (a, b) =>
+        lattice(featuresOf(colors, width, height, a, b), n, 5))]);
+    }
+    if (w2 > 0 && steps > 0) {
+      terms.push([w2, this.term('smoothness', [gamma], (g) =>
+        smoothness(width, height, g))]);
+    }
+    const none = energies.map(() => new Float32Array(n));
+    let q = chances(energies, none);
+    for (let step = 0; step < steps; step++) {
+      const support = energies.map(() => new Float32Array(n));
+      for (const [weight, { addUp, scale }] of terms) {
+        const sums = addUp(q.map((map) => map.map((x, i) => x * scale[i])));
+        sums.forEach((map, l) => {
+          for (let i = 0; i < n; i++) {
+            support[l][i] += weight * scale[i] * map[i];
+          }
+        });
+      }
+      q = chances(energies, support);
+    }
+    return q;
+  }
 }
 
 /** The number of the most probable label of each pixel. */

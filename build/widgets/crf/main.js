@@ -30,6 +30,8 @@ class Field {
     this.truth = bytesOf(this.data.truth);
     this.energies = this.data.energies.map(
       (text) => Float32Array.from(bytesOf(text), (n) => n * STEP));
+    this.field = new MeanField(this.energies, this.photo, this.data.width,
+      this.data.height);
     this.start = { ...this.data.settings };
     this.settings = { ...this.start };
     this.sliders = {};
@@ -88,11 +90,8 @@ class Field {
   }
 
   update() {
-    const { width, height } = this.data;
     const begun = performance.now();
-    const q = meanField(this.energies, this.photo, width, height,
-      this.settings);
-    this.found = mostProbable(q);
+    this.found = mostProbable(this.field.run(this.settings));
     this.took = performance.now() - begun;
     this.label('crf', this.found);
     for (const [key, { input, said }] of Object.entries(this.sliders)) {
@@ -139,5 +138,4 @@ class Field {
 
 function make(place) {
   place.crf = new Field(place);
-  globalThis.crfMath = { meanField }; // to compute along
 }
