@@ -1177,27 +1177,46 @@ def corners(points):
     return keys.T.copy(), weights.T.astype('float32'), steps
 
 
+def stretched(features):
+    """Features (N, d) as points of a lattice whose blur is round for them."""
+    d = features.shape[1]
+    b = ((d + 1) ** 0.5 - 1) / d
+    return (2 / 3) ** 0.5 * (
+        features + b * features.sum(axis=1, keepdims=True)
+    )
+
+
+def numbered(keys, steps):
+    """Number the lattice points that occur: which are where, and beside.
+
+    Returns their number, the numbers (d + 1, N) of the corners, and for each
+    direction those of the points before and after each point. A point that
+    does not occur has the number behind the last one.
+    """
+    known, index = onp.unique(keys, return_inverse=True)
+    size = len(known)
+
+    def find(wanted):
+        place = onp.searchsorted(known, wanted)
+        there = known[onp.minimum(place, size - 1)] == wanted
+        return onp.where(there, place, size)
+
+    ways = (*steps, steps.sum())
+    around = [(find(known - step), find(known + step)) for step in ways]
+    return size, index.reshape(keys.shape), around
+
+
 def lattice(features):
     """Return a function: maps (labels, N) to nearly their Gaussian sums.
 
     `features`: (N, d), in standard deviations. The sums are right up to a
     common factor. Source: Adams, Baek and Davis, 2010.
     """
-    d = features.shape[1]
-    lean = ((d + 1) ** 0.5 - 1) / d * features.sum(axis=1, keepdims=True)
-    keys, weights, steps = corners((2 / 3) ** 0.5 * (features + lean))
-    known, index = onp.unique(keys, return_inverse=True)
-    index, size = index.reshape(keys.shape), len(known)
-
-    def find(wanted):
-        place = onp.searchsorted(known, wanted)
-        there = known[onp.minimum(place, size - 1)] == wanted
-        return onp.where(there, place, size)  # the last point stays 0
-
-    around = [(find(known - s), find(known + s)) for s in (*steps, sum(steps))]
+    keys, weights, steps = corners(stretched(features))
+    size, index, around = numbered(keys, steps)
 
     def add_up(maps):
-        points = onp.zeros((size + 1, len(maps)), 'float32')
+        points = onp.zeros((size + 1, len(maps)), 'float32')  # the last: 0
         for label, values in enumerate(maps):  # splat
             given = (weights * values).ravel()
             points[:-1, label] = onp.bincount(index.ravel(), given, size)
