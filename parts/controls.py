@@ -103,7 +103,8 @@ def show_widget(name, **data):
         name: 'tconv', the transposed-convolution explorer; 'atrous', that
             of convolutions with holes; 'bilinear', the bilinear kernel;
             'compare', photos beside predictions and truth; 'crf', a
-            conditional random field; or 'answer', boxes for numbers, on a page of exercises.
+            conditional random field; or 'answer', boxes for numbers, on a
+            page of exercises.
         **data: for 'tconv', state='h=5&w=7&k=4&s=2&p=1&a=0' to begin with,
             and views='scatter' to show only the stamps at first.
             For 'atrous', state='k=3&rates=1,2,2&strides=1,1,2'.
