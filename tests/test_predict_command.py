@@ -298,7 +298,7 @@ def test_the_command_says_where_the_files_are(photo, checkpoint, capsys):
 def test_the_crf_is_an_option(photo, net, checkpoint, capsys):
     """What is written is what `utils.predict` finds with it."""
     for words, options in ((), {}), (('--crf', '1'), {'crf': segbook.refine}):
-        png = run(capsys, *words, photo, checkpoint)[-2]
+        png = run(capsys, *words, photo, checkpoint)[-3]
         with Image.open(png) as picture:
             found = onp.asarray(picture)
         assert (found == utils.predict(net, photo, **options)).all()
