@@ -1,4 +1,4 @@
-"""The book's own code, measured: what chapter 4, utils.py and parts/ do.
+"""The book's own code, measured: chapters/fcn, utils.py and parts/.
 
 Besides the works that bench.py compares (train, infer, loader) there are
 those that it measures in the book alone (evaluation, tiled, batch, profile),
@@ -23,7 +23,7 @@ CLASSES = len(segbook.VOC_CLASSES)
 
 
 def make_net(folder):
-    """Chapter 4's network with the shared weights."""
+    """The network of chapters/fcn with the shared weights."""
     features = gluon.model_zoo.vision.resnet18_v2().features
     features.initialize()
     net = segbook.make_fcn(features, CLASSES)
@@ -97,7 +97,7 @@ def infer(folder):
 
 # ------------------------------------------------- Loading and predicting
 class Named(segbook.VOCSegDataset):
-    """The data set of chapter 1, with these images of any split."""
+    """The data set of chapters/data, with these images of any split."""
 
     def __init__(self, settings):
         super().__init__(settings['root'], 'train', settings['size'])

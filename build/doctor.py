@@ -31,7 +31,7 @@ PROC, SYS = Path('/proc'), Path('/sys')
 SMI_LIMIT, IMPORT_LIMIT = 20, 90  # seconds until an answer is given up
 GIB = 2**30
 OWN = 'this Python'  # the one that runs this file, if it has MXNet
-MEMORY = 3 * GIB  # free, for chapter 4 without swapping
+MEMORY = 3 * GIB  # free, for chapters/fcn without swapping
 # Sizes on disk, measured.
 DISK = {'cpu': 1.7e9, 'gpu': 5.4e9}
 

@@ -14,7 +14,7 @@ from mxnet import gluon, np
 
 # A loss and its way back hold about as many arrays of the size of the scores:
 # reordered, as logarithms, masked, and the gradients of these. The number was
-# fitted to measurements of chapter 4's net on a CPU, with this book's loss.
+# fitted to measurements of FCN-32s on a CPU, with this book's loss.
 _LOSS_MAPS = 5
 
 

@@ -66,7 +66,7 @@ def falls(numbers):
     return rises([-number for number in numbers])
 
 
-# ---------------------------------------------------------------- Chapter 1
+# --------------------------------------------------------------- Chapter: data
 data = page('chapters/data')
 
 
@@ -168,7 +168,7 @@ def _(out):
     yield '`utils.normalize` does the three steps', true(out)
 
 
-# ---------------------------------------------------- Exercises of chapter 1
+# ------------------------------------------------------------- Exercises: data
 data_tasks = page('exercises/data')
 
 
@@ -213,7 +213,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------------------- Chapter 2
+# --------------------------------------------- Chapter: transposed convolution
 tconv = page('chapters/transposed-conv')
 
 
@@ -315,7 +315,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------------------- Chapter 3
+# --------------------------------------------------- Chapter: bilinear kernels
 bilinear = page('chapters/bilinear')
 
 
@@ -467,7 +467,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------- Exercises of chapter 3
+# ------------------------------------------------- Exercises: bilinear kernels
 bilinear_tasks = page('exercises/bilinear')
 
 
@@ -518,7 +518,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------------------- Chapter 4
+# -------------------------------------------------------- Chapter: the network
 fcn = page('chapters/fcn')
 
 
@@ -612,7 +612,7 @@ def _(out):
     yield 'To use it later, build the same network and load them.', true(out)
 
 
-# ---------------------------------------------------- Exercises of chapter 4
+# ------------------------------------------------------ Exercises: the network
 fcn_tasks = page('exercises/fcn')
 
 
@@ -706,7 +706,7 @@ def _(out, network):
     )
 
 
-# ---------------------------------------------------------------- Chapter 5
+# ----------------------------------------------------------- Chapter: heat map
 heat_map = page('chapters/heat-map')
 
 
@@ -803,7 +803,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------- Exercises of chapter 5
+# --------------------------------------------------------- Exercises: heat map
 heat_tasks = page('exercises/heat-map')
 
 
@@ -865,7 +865,7 @@ def _(out):
     yield 'They agree.', out.number('of stride 16:') < ROUNDING
 
 
-# ---------------------------------------------------------------- Chapter 6
+# --------------------------------------------------- Chapter: skip connections
 skips = page('chapters/skip-connections')
 
 
@@ -1020,7 +1020,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------- Exercises of chapter 6
+# ------------------------------------------------- Exercises: skip connections
 skip_tasks = page('exercises/skip-connections')
 
 
@@ -1092,7 +1092,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------------------- Chapter 7
+# ----------------------------------------------------------- Chapter: own data
 own = page('chapters/own-data')
 
 
@@ -1182,7 +1182,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------- Exercises of chapter 7
+# --------------------------------------------------------- Exercises: own data
 own_tasks = page('exercises/own-data')
 
 
@@ -1282,7 +1282,7 @@ def _(out, of_photos):
     )
 
 
-# ---------------------------------------------------------------- Chapter 8
+# ------------------------------------------------------------ Chapter: scaling
 scaling = page('chapters/scaling')
 
 
@@ -1432,7 +1432,7 @@ def _(out):
     )
 
 
-# ---------------------------------------------------- Exercises of chapter 8
+# ---------------------------------------------------------- Exercises: scaling
 scaling_tasks = page('exercises/scaling')
 
 

@@ -331,7 +331,7 @@ def test_the_shipped_net_comes_before_that_of_chapter_4(
 
 
 def test_a_net_of_the_drawn_scenes_says_so(photo, net, capsys, tmp_path):
-    """Named as chapter 4 names it; sources.py names the data set so."""
+    """Named as chapters/fcn.md names it; sources.py names the data set so."""
     net.save_parameters(str(tmp_path / 'fcn-scenes-0123456789.params'))
     assert 'knows no photos' in run(capsys, photo, '')[1]
 

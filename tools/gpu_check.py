@@ -4,7 +4,7 @@ Usage: make gpu-check
 
 Makes .venv-gpu if it is not there yet: 2 GB to fetch, 5 GB on disk. Where a
 GPU answers, every GPU runs a convolution and a training step, which must give
-what the CPU gives, and then chapter 4 its first epoch.
+what the CPU gives, and then the chapter `fcn` its first epoch.
 
 Without a GPU, an empty stand-in takes the place of the driver's library,
 libcuda.so.1, and of nvidia-smi. Then every library of the GPU packages must
@@ -208,7 +208,7 @@ def check_gpus():
 
 
 def training_step(device):
-    """Take a step of chapter 4's training: (loss before it, loss after)."""
+    """Take a step of chapters/fcn's training: (loss before, loss after)."""
     import segbook
     import utils
 

@@ -19,7 +19,7 @@ cannot be read is named, the others are done, and the command fails.
 
 Options, each with a name for make and one in Python (see `utils.predict`):
 
-    CHECKPOINT=net.zip    another net; CHECKPOINT=book: what chapter 4 saved
+    CHECKPOINT=net.zip    another net; CHECKPOINT=book: what chapters/fcn saved
     SCALES='0.75 1 1.25'  scales=(0.75, 1, 1.25): seen in several sizes
     MIRROR=1              mirror=True: and from left to right
     SURE=0.6              sure=0.6: void where no class is as probable
