@@ -40,6 +40,7 @@ USUAL = {
     'exercises/fcn.md': 90,
     'exercises/heat-map.md': 10,
     'exercises/skip-connections.md': 20,
+    'exercises/real-photos.md': 10,
     'exercises/own-data.md': 10,
     'exercises/scaling.md': 10,
     'exercises/atrous.md': 10,

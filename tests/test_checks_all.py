@@ -20,7 +20,9 @@ CHECKS = {
     f'{module.__name__}.{name}': one
     for module in MODULES
     for name, one in vars(module).items()
-    if hasattr(one, '__wrapped__')
+    if inspect.isfunction(one)  # a cache is none
+    and one.__module__ == module.__name__
+    and hasattr(one, '__wrapped__')
 }
 EVERY = pytest.mark.parametrize('checked', CHECKS.values(), ids=CHECKS)
 

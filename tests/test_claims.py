@@ -1092,6 +1092,96 @@ def _(out):
     )
 
 
+# ------------------------------------------------------ Exercises: real photos
+real_tasks = page('exercises/real-photos')
+
+
+@real_tasks("print(f'{full:,}, {separable:,}, {inverted:,}; mixing")
+def _(out):
+    (full, separable, inverted, mixing), *_ = out.rows()
+    yield (
+        'Together they have about a twentieth of the full convolution',
+        near(full / separable, 20, 1.5),
+    )
+    yield 'close to the $1/25$', full / separable < 25
+    yield (
+        'The inverted residual is about eight times as large',
+        near(inverted / separable, 8, 0.5),
+    )
+    yield (
+        'fewer than half of the weights of the full convolution',
+        inverted < full / 2,
+    )
+    yield 'And most of them mix channels.', mixing > 0.5
+
+
+@real_tasks("print(f'even {even}, odd {odd}, five {five}, one {one}")
+def _(out):
+    even, odd = out.row('even')[:2], out.row('odd')[:2]
+    yield 'That one comes after the map.', even == [0, 1]
+    yield (
+        'With 225 cells in the row two are missing, one on each side',
+        odd == [1, 1],
+    )
+    yield 'and the second at 2', out.row('second at') == [2]
+
+
+@real_tasks("print('narrow', narrow.tolist(), 'wide', wide.tolist())")
+def _(out):
+    narrow, wide, *gradient = out.row('different:')
+    yield 'In the narrow map, three places that differ', narrow == 4 - 2
+    yield 'and all four stay apart', wide == 4
+    yield 'At the other end, 9 becomes 6, and its gradient', not gradient[-1]
+
+
+@real_tasks('for variance in (1, 1e-3, 0):')
+def _(out):
+    ordinary, _, zero = out.rows('variance')
+    yield (
+        'With variance 1 the two constants give nearly the same weight.',
+        near(ordinary[1], ordinary[3], 0.001),
+    )
+    yield (
+        'With variance 0 one weight is ten times the other.',
+        near(zero[3] / zero[1], 10, 0.01),
+    )
+
+
+@real_tasks('weights = repeats(has)')
+def _(out):
+    before, after = {}, {}
+    for name in ('person', 'horse', 'bus'):
+        before[name], after[name] = out.row(name)[:2]
+    yield (
+        'The horses gain, and so do the riders',
+        all(after[name] > before[name] for name in ('horse', 'person')),
+    )
+    yield (
+        'ten times as rare as a person',
+        before['person'] == 10 * before['bus'],
+    )
+    yield (
+        'but less than three times',
+        before['bus'] < after['bus'] < 3 * before['bus'],
+    )
+
+
+@real_tasks('for sure in (0, 0.55, 0.6, 0.75, 0.92):')
+def _(out):
+    sure, void, accuracy = zip(*out.rows('sure'), strict=True)
+    yield (
+        'From 0 to 0.55 the accuracy of the rest rises, and beyond it falls.',
+        sure[1] == 0.55
+        and rises(accuracy[:2])
+        and max(accuracy) == accuracy[1]
+        and falls(accuracy[1:]),
+    )
+    yield (
+        'At 0.92 a single pixel is left, and it is wrong.',
+        (sure[-1], void[-1], accuracy[-1]) == (0.92, 0.9, 0),
+    )
+
+
 # ----------------------------------------------------------- Chapter: own data
 own = page('chapters/own-data')
 
