@@ -434,8 +434,8 @@ _SIZE = 12, 15  # height and width of the pictures
 
 
 def _edges(corners, closed=True):
-    following = [*corners[1:], corners[0]]
-    pairs = list(zip(corners, following, strict=True))
+    ends = [*corners[1:], *corners[:1]]
+    pairs = list(zip(corners, ends, strict=True))
     return pairs if closed else pairs[:-1]
 
 

@@ -108,7 +108,8 @@ def padding(kernel, stride, size):
     for total in range(kernel):
         begins = range(0, size + total - kernel + 1, stride)
         if len(begins) * stride >= size:
-            return total // 2, total - total // 2
+            before = total // 2
+            return before, total - before
     raise AssertionError
 
 
@@ -357,7 +358,7 @@ def repeats(repeats):
         with onp.errstate(divide='ignore', invalid='ignore'):
             found = call(repeats, has.copy(), common, most, name='repeats')
         found = array(found, (len(has),), f'the answer to {name}')
-        counts = onp.maximum(has.sum(axis=0), 1)
+        counts = has.sum(axis=0).clip(1)
         part = common * len(has) / counts
         root = part**0.5
 

@@ -195,8 +195,8 @@ def train(choice):
     about = {
         'kind': 'FCN-8s on EfficientNet-Lite0, learnt from photos of VOC2012',
         'photos': dict(zip(segbook.VOC_CLASSES, counts, strict=True)),
-        'pixel accuracy': round(metric.pixel_accuracy, 4),
-        'mean IU': round(metric.mean_iu, 4),
+        'pixel accuracy': round(float(metric.pixel_accuracy), 4),
+        'mean IU': round(float(metric.mean_iu), 4),
     }
     file = folder / f'{NAME}.zip'
     utils.save_net(file, net, segbook.VOC, about, dtype='float16')
