@@ -928,6 +928,68 @@ def split_names(classes, share=0.25, seed=0):
     return {'train': sorted(train), 'val': sorted(val)}
 
 
+class Changed:
+    """Windows of whole photos, scaled and coloured at random.
+
+    `get(i, epoch)` is a window, uint8 (h, w, 3), and its label, uint8 (h, w).
+    `dataset`: photos and labels; each comes up as often as the others.
+    `length`: how many windows an epoch has; `size`: their (height, width).
+    """
+
+    def __init__(self, dataset, length, size=(256, 256), seed=0):
+        self.dataset, self.length = dataset, length
+        self.size, self.seed = size, seed
+
+    def __len__(self):
+        return self.length
+
+    def get(self, i, epoch=0):
+        count = len(self.dataset)
+        image, label = self.dataset[(epoch * self.length + i) % count]
+        rng = onp.random.default_rng((self.seed, epoch, i))
+        image, label = scale_pair(image, label, rng)
+        image, label = random_crop(image, label, self.size, rng)
+        return change_colors(image, rng), label
+
+
+def copy_values(new, old, rows=None):
+    """Give a layer the values of another one, or some rows of them.
+
+    `rows`: {row of the new layer's arrays: row of the old one's}.
+    """
+    for target, source in zip(
+        new.collect_params().values(),
+        old.collect_params().values(),
+        strict=True,
+    ):
+        values = source.data(target.list_ctx()[0])
+        if rows is not None:
+            fresh = target.data(target.list_ctx()[0]).copy()
+            for here, there in rows.items():
+                fresh[here] = values[there]
+            values = fresh
+        target.set_data(values)
+
+
+def adapt(old, known, names):
+    """Give a SkipFCN other classes: (the new net, the names it knew).
+
+    `known`: the names of the classes of `old`, whose backbone the new net
+    takes over; `names`: those of the new net.
+    """
+    lite = isinstance(old.backbone, LiteBackbone)
+    make = make_lite_fcn if lite else make_skip_fcn
+    net = make(old.backbone, len(names), 32 >> len(old.taps))
+    rows = {i: known.index(x) for i, x in enumerate(names) if x in known}
+    copy_values(net.score, old.score, rows)
+    for new_tap, old_tap in zip(net.taps, old.taps, strict=True):
+        *layers, (new_score, old_score) = zip(new_tap, old_tap, strict=True)
+        for new_layer, old_layer in layers:
+            copy_values(new_layer, old_layer)
+        copy_values(new_score, old_score, rows)
+    return net, [names[i] for i in rows]
+
+
 # ---- chapters/atrous.md
 def convolutions(block):
     """List those of a residual block's longer way, in order."""

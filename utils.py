@@ -134,7 +134,7 @@ __all__ += ['download_voc', 'pretrained_backbone', 'voc_root', 'Finding']
 __all__ += ['check_own', 'make_set', 'own_files', 'evaluate', 'predict']
 __all__ += ['show_widget', 'vary', 'compare_times', 'take_step', 'train']
 __all__ += ['training_memory', 'stored_table']
-__all__ += ['fuse', 'lite0_file', 'load_saved', 'read_torch']
+__all__ += ['fuse', 'lite0_file', 'load_saved', 'move', 'read_torch']
 
 
 def train(
@@ -152,6 +152,7 @@ def train(
     precision='float32',
     accumulate=1,
     quiet=False,
+    watch=None,
 ):
     """Train a net and return its history.
 
@@ -181,6 +182,9 @@ def train(
     through the net. Their gradients are added: the same step with about as
     many times less memory. (Batch normalisation sees the parts.)
     `quiet`: show nothing, as where many nets are trained in a row.
+    `watch`: watch(net, history) is called on rank 0 after each epoch, before
+    its checkpoint is written; what it returns, {name: number}, joins the
+    history.
 
     Returns a dict of lists with one number an epoch: `loss` (mean over the
     pixels that count), `examples_per_second` (of all workers, without
@@ -240,6 +244,8 @@ def train(
                         'without val_data?'
                     )
                 history[name] = stored[name]
+            if watch is not None and first:
+                history |= stored
         speaks = first and not quiet
         with Report(history, num_epochs, len(batches), speaks) as report:
             for epoch in range(len(history['loss']), num_epochs):
@@ -284,6 +290,9 @@ def train(
                     metric = evaluate(net, val_data, devices=devices)
                     history['pixel_accuracy'].append(metric.pixel_accuracy)
                     history['mean_iu'].append(metric.mean_iu)
+                if watch is not None and first:
+                    for name, number in watch(net, history).items():
+                        history.setdefault(name, []).append(number)
                 if checkpoint is not None and first:
                     save_checkpoint(
                         checkpoint, net, trainer, settings, history

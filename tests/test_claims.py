@@ -1222,35 +1222,50 @@ def _(out):
     )
 
 
-@own('batches = utils.Batches(', SPLIT)
-def _(out, split):
-    ((epochs, steps),), photos = out.rows(), split.column()[1]
+@own('features, origin = utils.pretrained_backbone()')
+def _(out):
+    steps, batch = out.rows()[0]
+    names = 'all background', 'weights from ImageNet', 'weights from drawings'
+    base, imagenet, drawings = (out.row(name) for name in names)
     yield (
         'from six photos in batches of three, ten epochs are twenty steps',
-        steps == photos // 3,
+        (steps > 20, batch) == (True, 3) and 10 * (6 // 3) == 20,
     )
     yield (
-        'Raise the number of epochs until there are some hundred steps.',
-        epochs * steps > 100,
+        'on those that it has never seen, its mean IU is far above the '
+        'baseline, too.',
+        imagenet[0] > 0.8 and imagenet[1] > 2 * base[1],
+    )
+    yield (
+        'it learns less, and of photos that it has not seen it knows nothing: '
+        'there it does not even reach the baseline.',
+        drawings[0] < imagenet[0] and drawings[1] < base[1],
+    )
+    yield (
+        'If it is and `val` is much lower, as here',
+        imagenet[0] > 2 * base[0] and imagenet[1] < imagenet[0] - 0.1,
     )
 
 
-@own("('validation, fine-tuned', metric),")
+@own('shipped, known, _ = load_net(')
 def _(out):
-    names = 'validation, all b', 'validation, fine', 'training, fine'
-    base, val, train = (out.row(name) for name in names)
+    names = 'all back', 'before any step', 'fine-tuned', 'weights from'
+    base, before, after, imagenet = (out.row(name) for name in names)
     yield (
-        'there its mean IU is far above the baseline. On the others it is not',
-        train[1] > 3 * base[1] and val[1] < 1.5 * base[1],
+        'It knows all our classes by name, so it is far above the baseline '
+        'before it has taken any step.',
+        before[0] > 2 * base[0]
+        and before[1] > 2 * base[1]
+        and 'scores kept of: background, bird, cat, person' in out,
     )
     yield (
-        'of their pixels fewer are right than if it had always answered',
-        val[0] < base[0],
+        'After the steps it knows its photos better than the network that '
+        "began with ImageNet's weights.",
+        after[0] > imagenet[0],
     )
     yield (
-        'if it is much higher than that of the validation photos, as here, it '
-        'needs more photos',
-        train[1] > 2 * val[1],
+        'On the others, three photos do not say which of the two is better',
+        near(after[1], imagenet[1], 0.15),
     )
 
 
