@@ -11,8 +11,7 @@ $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),\
 	$(eval override export $(name) := $$(value $(name)))))
 MAKEOVERRIDES =# nor does a make that a recipe calls read them again
 BOX ?= cpu
-STEPS ?= 6000
-export BOX STEPS
+export BOX
 override RUN = @exec build/setup.sh "$$BOX"
 
 html: ## build the book into _build/html
@@ -41,13 +40,16 @@ predict: ## segment photos: IMAGE=photo.jpg, or a folder, or '*.jpg'
 		--sure "$$SURE" --crf "$$CRF" -- "$$IMAGE" "$$CHECKPOINT"
 
 photos: ## train the shipped network anew: DATA='folder folder' STEPS=6000
-	$(RUN) build/words.py DATA tools/train_photos.py --steps "$$STEPS"
+	$(RUN) build/words.py DATA tools/train_photos.py --steps "$${STEPS:-6000}"
 
 own: ## make a data set of PHOTOS=folder (tools/own.py says what else)
 	$(RUN) tools/own.py
 
 export: ## write a trained net as an ONNX file: perhaps CHECKPOINT=, HALF=1
 	$(RUN) tools/export.py -- "$$CHECKPOINT" "$$HALF"
+
+train: ## train a network on such a set: DATA=folder (tools/fine_tune.py)
+	$(RUN) tools/fine_tune.py
 
 reproduce: ## print the FCN paper's figures beside those measured here
 	$(RUN) tools/reproduce.py
@@ -73,4 +75,4 @@ clean: ## remove what was built; keep environments, data, notebooks/, course/
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis
 
 .PHONY: html doctor gpu-check test test-mxnet2 test-other lab predict own \
-	export reproduce bench class lint pins audit photos clean
+	train export reproduce bench class lint pins audit photos clean

@@ -313,6 +313,8 @@ def segment_all(images, checkpoint=None, folder=FOLDER, **options):
     if isinstance(getattr(net, 'backbone', None), segbook.LiteBackbone):
         net.backbone.fuse(3)
     about = load_about(checkpoint)
+    if 'max_side' in about:
+        options = {'max_side': about['max_side']} | options
     nothing = np.zeros((1, 1, 3), 'uint8')
     utils.predict(net, nothing, **options)  # or an option is refused
     common = {'checkpoint': str(checkpoint), 'network': kind}
