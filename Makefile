@@ -45,11 +45,11 @@ photos: ## train the shipped network anew: DATA='folder folder' STEPS=6000
 own: ## make a data set of PHOTOS=folder (tools/own.py says what else)
 	$(RUN) tools/own.py
 
-export: ## write a trained net as an ONNX file: perhaps CHECKPOINT=, HALF=1
-	$(RUN) tools/export.py -- "$$CHECKPOINT" "$$HALF"
-
 train: ## train a network on such a set: DATA=folder (tools/fine_tune.py)
 	$(RUN) tools/fine_tune.py
+
+export: ## write a trained net as an ONNX file: perhaps CHECKPOINT=, HALF=1
+	$(RUN) tools/export.py -- "$$CHECKPOINT" "$$HALF"
 
 reproduce: ## print the FCN paper's figures beside those measured here
 	$(RUN) tools/reproduce.py
