@@ -980,6 +980,8 @@ def adapt(old, known, names):
     lite = isinstance(old.backbone, LiteBackbone)
     make = make_lite_fcn if lite else make_skip_fcn
     net = make(old.backbone, len(names), 32 >> len(old.taps))
+    for device in utils.devices_of(old):  # new arrays get their sizes
+        net(np.zeros((1, 3, 64, 64), ctx=device))
     rows = {i: known.index(x) for i, x in enumerate(names) if x in known}
     copy_values(net.score, old.score, rows)
     for new_tap, old_tap in zip(net.taps, old.taps, strict=True):

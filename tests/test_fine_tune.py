@@ -34,8 +34,8 @@ def start(tmp_path_factory):
     features = gluon.model_zoo.vision.resnet18_v2().features
     utils.set_seed(3)
     features.initialize(init.Xavier())
-    features(np.zeros((1, 3, 32, 32)))
     net = segbook.make_skip_fcn(segbook.resnet_backbone(features), 4, 8)
+    net(np.zeros((1, 3, 32, 32)))
     names = ['fish', 'house', 'background', 'tree']
     path = tmp_path_factory.mktemp('start') / 'start.zip'
     utils.save_net(path, net, segbook.ClassTable(names))
