@@ -41,7 +41,7 @@ LIBRARY = (
     *('tools/gallery.html', 'tools/gallery.py', 'tools/find_photos.py'),
     *('tools/predict.py', 'tools/weights.py'),
     'build/widgets/**/*',
-    'photos/*',
+    *('photos/*', 'weights/*'),
 )
 START = (
     *('start.py', 'build/setup.sh'),

@@ -49,7 +49,7 @@ SOURCES = {
     'voc_root': 'the data set is prepared',
     'backbone_file': 'the backbone is prepared',
 }
-PHOTOS = 'photos'  # the folder; a cell that reads there names it
+FOLDERS = 'photos', 'weights'  # a cell that reads there names them
 # Fewer threads leave a training chapter slow; more than this gain little.
 THREADS_A_CHAPTER = 4
 
@@ -115,10 +115,13 @@ class Keys:
         self.surroundings = [FORMAT, packages()]
         self.data = data_set(root)
         self.code = reach.Book(root)
-        self.photos = [
-            (path.name, path.read_bytes().hex())
-            for path in sorted((root / PHOTOS).glob('*.j*'))
-        ]
+        self.files = {
+            folder: [
+                (path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+                for path in sorted((root / folder).glob('*.[jz]*'))
+            ]
+            for folder in FOLDERS
+        }
 
     def of(self, page):
         """Return the key of a page, read from its Markdown file."""
@@ -129,8 +132,9 @@ class Keys:
         rests_on.append(sorted(self.code.reached_by(cells).items()))
         if self.sources_of(page):
             rests_on.append(self.data)
-        if any(repr(PHOTOS) in cell for cell in cells):
-            rests_on.append(self.photos)
+        for folder, files in self.files.items():
+            if any(repr(folder) in cell for cell in cells):
+                rests_on.append(files)
         return digest(*rests_on)
 
     def sources_of(self, page):

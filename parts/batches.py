@@ -51,6 +51,11 @@ class _Readers:
         self._pool.submit(len, ()).result()  # this starts them
         self._processes = set(multiprocessing.active_children()) - {*others}
 
+    def __del__(self):
+        """End before Python does: it would find a pipe closed at times."""
+        if hasattr(self, '_pool'):
+            self._pool.shutdown(cancel_futures=True)
+
     def read(self, batches):
         """Read batches of keys, (epoch, i); yield what `_read` returns."""
         waiting = deque()

@@ -99,7 +99,7 @@ def test_the_same_content_makes_the_same_bytes(root, tmp_path):
     class_kit.write_zip(tmp_path / 'b.zip', again)
     both = [(tmp_path / f'{name}.zip').read_bytes() for name in 'ab']
     assert both[0] == both[1]
-    assert len(both[0]) < 1_500_000
+    assert len(both[0]) < 10_000_000  # seven of them are the network's
 
 
 def test_what_is_in_the_kit(kit, root):
