@@ -2041,6 +2041,63 @@ def _(out):
     )
 
 
+# --------------------------------------------------------------- Real photos
+photos = page('chapters/real-photos')
+
+
+@photos('tensors = utils.read_torch(utils.lite0_file())')
+def _(out):
+    yield (
+        'Not all arrays lie in memory in the order of their axes.',
+        out.number('arrays in another order of memory:') > 0,
+    )
+
+
+@photos('def weights_of(*layers):')
+def _(out):
+    rows = [row[-2:] for row in out.rows('k')]
+    yield 'Together they have', all(near(x, y, 1e-4) for x, y in rows)
+
+
+@photos("for name in ('chelsea', 'heron', 'otters', 'hopper')")
+def _(out):
+    yield (
+        'What the network says is sensible, down to the kind of heron.',
+        'cat' in out.split('chelsea')[1].splitlines()[0]
+        and 'little blue heron' in out
+        and 'otter' in out.split('otters')[1].splitlines()[0],
+    )
+
+
+@photos("(('Lite0', lite), ('ResNet-18', resnet)):\n    for parameter")
+def _(out):
+    lite, resnet = out.row('Lite0')[0], out.row('ResNet-18')[0]
+    yield 'Lite0 wins by far.', lite > 2 * resnet
+
+
+@photos('rows = sorted(rows.items()')
+def _(out):
+    lines = [line.split() for line in out.splitlines()[1:] if line.strip()]
+    iu = {line[0]: float(line[-2]) for line in lines}
+    there = {line[0]: line[1] for line in lines}
+    by_class = {
+        name: [iu[photo] for photo in iu if there[photo] == name]
+        for name in ('cat', 'person', 'bird')
+    }
+    yield 'Both cats are found nearly whole', min(by_class['cat']) > 0.9
+    people = sorted(by_class['person'])
+    yield (
+        'and most of the people. What is close to the camera, or cut off by '
+        'the border, is harder.',
+        people[1] > 0.6 and people[0] == iu['tourist'],
+    )
+    yield 'None of the birds is found', max(by_class['bird']) < 0.05
+    yield (
+        'finds next to nothing in a photo',
+        max(float(line[-1]) for line in lines) < 0.1,
+    )
+
+
 # ------------------------------------------------------------ The book's tests
 @pytest.fixture(scope='module')
 def pages(root):

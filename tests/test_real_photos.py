@@ -4,7 +4,7 @@ from pathlib import Path
 
 import segbook
 import utils
-from tools.predict import load_net
+from tools.predict import SHIPPED, load_about, load_net
 
 import numpy as onp
 import pytest
@@ -38,6 +38,11 @@ def test_scores_are_those_of_the_original(tensors, name):
         pixels = onp.asarray(segbook.middle(image.convert('RGB')))
     scores = segbook.classify(stages, tensors, pixels)
     onp.testing.assert_allclose(scores, RECORDED[name], atol=1e-4)
+
+
+@pytest.fixture(scope='module')
+def shipped():
+    return load_net(SHIPPED)[0]
 
 
 def convolve(x, kernel, before, after, stride):
@@ -251,3 +256,32 @@ def test_the_backbone_is_chosen_by_a_variable(tmp_path, monkeypatch):
     assert list(backbone.channels) == [40, 112, 1280]
     skips = segbook.make_skip_fcn(backbone, 21, 8)
     assert skips(np.zeros((1, 3, 64, 96))).shape == (1, 21, 64, 96)
+
+
+@pytest.mark.parametrize(
+    ('name', 'kind', 'least'),
+    [
+        *[('chelsea', 'cat', 0.9), ('blue-eyes', 'cat', 0.9)],
+        *[('staircase', 'person', 0.8), ('hopper', 'person', 0.7)],
+        *[('photographer', 'person', 0.6), ('astronaut', 'person', 0.6)],
+    ],
+)
+def test_the_shipped_network_finds_them(shipped, name, kind, least):
+    """IU of a class in a photo, against outlines drawn by hand."""
+    photo = ROOT / 'photos' / f'{name}.jpg'
+    index = segbook.VOC_CLASSES.index(kind)
+    size = utils.read_image(photo).shape[:2]
+    label = segbook.read_own(photo.with_suffix('.json'), segbook.VOC, size)
+    metric = utils.SegmentationMetric(21)
+    metric.update(label, utils.predict(shipped, photo))
+    assert metric.class_iu[index] > least
+
+
+def test_the_shipped_network_is_small_and_says_what_it_is():
+    assert SHIPPED.stat().st_size < 10e6
+    about = load_about(SHIPPED)
+    page = SHIPPED.with_name('README.md').read_text(encoding='utf-8')
+    assert set(about['photos']) == set(segbook.VOC_CLASSES)
+    for name, count in about['photos'].items():
+        assert f'| {name} | {count} |' in page
+        assert (f'{name} ({count})' in page) == (count < 50)
