@@ -7,6 +7,7 @@ seconds: its notebooks come executed, so nothing runs.
 import base64
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -180,13 +181,11 @@ check.reason(answer)
 """
 
 PAGES = {
-    f'exercises/{stem}': EXERCISES.format(title=title, name=name)
-    for stem, name, title in (
-        ('data', 'data', 'Data'),
-        ('transposed-conv', 'tconv', 'Formulas'),
-        ('bilinear', 'bilinear', 'A Third'),
-        ('fcn', 'fcn', 'A Fourth'),
+    f'exercises/{page.stem}': EXERCISES.format(
+        title=page.stem.capitalize(),
+        name=re.search(r':label:`ex_(\w+)`', page.read_text('utf-8'))[1],
     )
+    for page in sorted((ROOT / 'exercises').glob('*.md'))
 }
 PAGES['teaching'] = PLAIN.format(title='Teaching', label='teaching')
 PAGES['pytorch'] = PLAIN.format(title='From PyTorch', label='pytorch')
