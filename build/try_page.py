@@ -220,7 +220,3 @@ def write(folder, root=ROOT):
         ('try.css', style),
     ):
         write_whole(folder / name, text)
-
-
-if __name__ == '__main__':
-    write(Path(sys.argv[1]))

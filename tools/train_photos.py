@@ -149,7 +149,7 @@ def main():
     """Train as the command line says; return the message of an error."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('data', nargs='+', help='folders in VOC’s layout')
-    parser.add_argument('--steps', type=int, default=6000)
+    parser.add_argument('--steps', type=lambda x: int(x or 6000), default='')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--readers', type=int, default=1)
     parser.add_argument('--checkpoint', default=utils.DATA / f'{NAME}.ckpt')
