@@ -117,6 +117,7 @@ def test_efficientnet_lite0_is_recognised(tmp_path, stride):
     backbone = segbook.LiteBackbone(segbook.lite0_stages())
     backbone.initialize(init.Xavier())
     net = segbook.make_skip_fcn(backbone, 3, stride)
+    net(mx.np.zeros((1, 3, 32, 32)))  # MXNet 2 draws weights now
     utils.save_net(tmp_path / 'net', net, TABLE)
     loaded, _, kind = predict.load_net(tmp_path / 'net')
     assert kind == f'FCN-{stride}s on EfficientNet-Lite0'
