@@ -348,7 +348,8 @@ def finish_pages(app, error):
 def copy_notebooks(app, folder):
     """Put notebooks beside the pages, fit to be read alone.
 
-    A chapter's has its outputs; exercises have no solutions.
+    A chapter's has its outputs, photos as small previews; exercises have no
+    solutions.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -363,6 +364,7 @@ def copy_notebooks(app, folder):
             notebook = nbformat.read(executed, as_version=4)
         readable.attach_pictures(notebook, root / page.parent)
         readable.make_readable(notebook, numbers)
+        readable.shrink_photos(notebook)
         nbformat.write(notebook, folder / book.file_name(page))
 
 

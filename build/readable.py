@@ -5,12 +5,17 @@ notebook has no Sphinx, so the numbers are worked out here, in the same way:
 figure 2.1 is the first with a caption in chapter 2.
 """
 
+import base64
+import io
 import re
 from pathlib import Path
 
 import book
 import exercises
 
+from PIL import Image
+
+PREVIEW = 480  # pixels: how wide a stored picture of photos is at most
 LABEL = re.compile(r'^:label:`([^`]+)`[ \t]*\n?', re.M)
 HEADING = re.compile(r'^(#+) (.+)\n:label:`([^`]+)`', re.M)
 FIGURE = re.compile(
@@ -91,3 +96,21 @@ def attach_pictures(notebook, folder):
                 'image/svg+xml': picture
             }
             cell.source = cell.source.replace(address, f'attachment:{name}')
+
+
+def shrink_photos(notebook):
+    """Make a notebook's stored JPEGs small: its cells draw them anew, large.
+
+    What a picture says to whoever cannot see it, its comment, stays.
+    """
+    for cell in notebook.cells:
+        for output in cell.get('outputs', []):
+            data = output.get('data', {})
+            if 'image/jpeg' not in data:
+                continue
+            stored, small = base64.b64decode(data['image/jpeg']), io.BytesIO()
+            with Image.open(io.BytesIO(stored), formats=['JPEG']) as image:
+                comment = image.info.get('comment', b'')
+                image.thumbnail((PREVIEW, image.height))
+                image.save(small, 'JPEG', quality=80, comment=comment)
+            data['image/jpeg'] = base64.b64encode(small.getvalue()).decode()

@@ -144,9 +144,10 @@ def render(fig, alt, photo=False):
         # Without the lines of XML before it, a drawing can stand in HTML.
         return data.getvalue()[data.getvalue().index(b'<svg') :]
     jpeg = io.BytesIO()
-    open_image(data).convert('RGB').save(
-        jpeg, 'JPEG', quality=88, subsampling=0, comment=alt.encode()
-    )
+    how = {'quality': 85, 'subsampling': 0, 'comment': alt.encode()}
+    # Both make it smaller by a tenth, and not worse.
+    how |= {'optimize': True, 'progressive': True}
+    open_image(data).convert('RGB').save(jpeg, 'JPEG', **how)
     return jpeg.getvalue()
 
 

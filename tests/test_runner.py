@@ -1,5 +1,7 @@
 """The builder of the book, tried on a tiny book in a folder with a space."""
 
+import base64
+import io
 import json
 import os
 import re
@@ -23,6 +25,7 @@ import nbformat
 import pytest
 from d2lbook.resource import get_notebook_gpus
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 CONFIG = '[build]\nnotebooks = index.md chapters/*.md\n'
 CONFIG += '[pdf]\nbibfile = ../../none.bib\n'
@@ -607,6 +610,31 @@ def test_marks_become_readable(tiny):
     assert '![](../img/x.svg)\n\n**Fig. 2.1** A triangle, $x$.' in text
     assert '**Table 2.1** A table\n\n| a |' in text
     assert ':`' not in text
+
+
+def test_stored_photos_become_previews_that_say_the_same():
+    def jpeg(width):
+        file = io.BytesIO()
+        Image.new('RGB', (width, 70), 'teal').save(
+            file, 'JPEG', comment=b'Teal.'
+        )
+        return base64.b64encode(file.getvalue()).decode()
+
+    outputs = [
+        new_output('display_data', {'image/jpeg': jpeg(1400)}),
+        new_output('display_data', {'image/jpeg': jpeg(60)}),
+        new_output('stream', name='stdout', text='words'),
+    ]
+    notebook = new_notebook(cells=[new_code_cell('1', outputs=outputs)])
+    readable.shrink_photos(notebook)
+    sizes = []
+    for output in notebook.cells[0].outputs[:2]:
+        data = base64.b64decode(output.data['image/jpeg'])
+        with Image.open(io.BytesIO(data)) as picture:
+            sizes.append(picture.size)
+            assert picture.info['comment'] == b'Teal.'
+    assert sizes == [(readable.PREVIEW, 24), (60, 70)]
+    assert notebook.cells[0].outputs[2].text == 'words'
 
 
 def test_a_blemish_fails_in_ci_and_is_noted_elsewhere(
