@@ -40,7 +40,8 @@ predict: ## segment photos: IMAGE=photo.jpg, or a folder, or '*.jpg'
 		--sure "$$SURE" --crf "$$CRF" -- "$$IMAGE" "$$CHECKPOINT"
 
 photos: ## train the shipped network anew: DATA='folder folder' STEPS=6000
-	$(RUN) build/words.py DATA tools/train_photos.py --steps "$$STEPS"
+	$(RUN) build/words.py DATA tools/train_photos.py --steps "$$STEPS" \
+		--start "$$START" --rate "$$RATE"
 
 own: ## make a data set of PHOTOS=folder (tools/own.py says what else)
 	$(RUN) tools/own.py

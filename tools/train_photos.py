@@ -1,13 +1,13 @@
 """Train the network for real photos that the book ships.
 
-    make photos DATA='folder another-folder' [STEPS=6000]
+    make photos DATA='folder another-folder' [STEPS=6000] [START=net.zip RATE=]
 
 Each folder has the layout of VOC2012. Photos of their splits `train` are
 learnt from, all together, at most so many steps of eight crops; then those
 of their splits `val` are segmented. After each hundred steps a checkpoint is
 written, and the same command goes on from there. In the end weights/ holds
 the net, in half precision, and README.md, which says what it is and what it
-can.
+can. START is such a net to begin a further round with, RATE its first rate.
 """
 
 import sys
@@ -38,7 +38,8 @@ import numpy as onp
 FOLDER, NAME = ROOT / 'weights', 'real-photos'
 CROP = (320, 320)  # pixels
 BATCH, AN_EPOCH = 8, 100  # photos a step, steps
-RATE, TRUNK = 5e-3, 0.04  # of Adam; the pretrained layers' share of it
+RATE = 5e-3  # of Adam
+TRUNK = 0.04  # the pretrained layers' share of it
 # A class in a smaller share of the photos is shown more often, by the square
 # root of what is missing, at most so many times.
 COMMON, MOST = 0.4, 6
@@ -134,13 +135,13 @@ def write_page(path, photos, metric, num_val, choice):
         baseline=metric.all_background(),
         num_train=len(photos.places),
         num_val=num_val,
-        trunk=RATE * TRUNK,
-        steps=choice.steps,
-        seed=choice.seed,
+        trunk=choice.rate * TRUNK,
+        further=f' START=… RATE={choice.rate:g}' if choice.start else '',
+        **vars(choice),
         versions=f'MXNet {mx.__version__}, NumPy {onp.__version__}, '
         f'Python {platform.python_version()}',
         date=datetime.date.today(),
-        **{x: globals()[x] for x in 'NAME FEW BATCH CROP MOST RATE'.split()},
+        **{x: globals()[x] for x in 'NAME FEW BATCH CROP MOST'.split()},
     )
     whole.write_whole(path, text)
 
@@ -150,6 +151,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('data', nargs='+', help='folders in VOC’s layout')
     parser.add_argument('--steps', type=lambda x: int(x or 6000), default='')
+    parser.add_argument('--start', default='')
+    parser.add_argument('--rate', type=lambda x: float(x or RATE), default='')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--readers', type=int, default=1)
     parser.add_argument('--checkpoint', default=utils.DATA / f'{NAME}.ckpt')
@@ -176,6 +179,8 @@ def train(choice):
         raise ValueError('no folder has a split `val` to judge the net on')
     print(f'{len(photos.places)} photos to learn from, {len(val_set)} others')
     net = make_net(devices)
+    if choice.start:
+        utils.load_saved(choice.start, net, devices)
     batches = utils.Batches(photos, BATCH, choice.seed, choice.readers)
     start = time.time()
     utils.train(
@@ -183,7 +188,7 @@ def train(choice):
         batches,
         segbook.void_cross_entropy,
         choice.steps // AN_EPOCH,
-        optimizer_params={'learning_rate': RATE},
+        optimizer_params={'learning_rate': choice.rate},
         devices=devices,
         checkpoint=whole.place(choice.checkpoint),
     )
