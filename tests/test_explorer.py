@@ -904,6 +904,45 @@ def test_compare_reads_pixels(open_page):
     )
 
 
+def test_compare_says_what_the_colours_of_each_mode_mean(open_page):
+    """The legend follows the mode; only classes light up under the pointer."""
+    page = open_page('compare')
+    page.wait_for_selector('.compare-legend li')
+    legend = page.locator('.compare-legend li')
+    classes = ['background', 'cat', 'dog', 'void']
+    assert legend.all_inner_texts() == classes
+    box = page.locator('.compare-stage canvas').bounding_box()
+    scale = box['width'] / 120
+    page.mouse.move(box['x'] + 50 * scale, box['y'] + 40 * scale)
+
+    def press_mode(name):
+        page.get_by_role('button', name=name).focus()
+        press(page, 'Enter')
+        return legend.all_inner_texts()
+
+    def lit():
+        return page.locator('.compare-legend .is-lit').all_inner_texts()
+
+    assert lit() == ['cat', 'dog']
+    assert press_mode('confidence') == ['confidence: 01', *classes]
+    assert page.locator('.compare-scale').bounding_box()['width'] > 40
+    assert lit() == ['cat', 'dog']  # the pixel that is read stays
+    *rest, void = classes
+    mistakes = ['right', 'wrong', *rest, f'{void}: not counted']
+    assert press_mode('mistakes') == mistakes
+    page.mouse.move(box['x'] + 50 * scale, box['y'] + 18.5 * scale)
+    assert lit()[-1] == 'void: not counted'
+    right, wrong = (
+        page.locator('.compare-legend .compare-swatch')
+        .nth(n)
+        .evaluate('swatch => getComputedStyle(swatch).backgroundColor')
+        for n in (0, 1)
+    )
+    assert (right, wrong) == ('rgb(255, 255, 255)', 'rgb(190, 20, 80)')
+    keep(page, 'compare-mistakes')
+    assert press_mode('classes') == classes
+
+
 def test_compare_stays_small():
     """Many large photos of noise are shrunk; too many are refused."""
     random = onp.random.RandomState(0)

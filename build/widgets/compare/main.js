@@ -11,6 +11,11 @@ const VOID = 255;
 const STEPS = 31; // of confidence
 const OVER = 0.72; // how much a class colour covers the photo
 const PARTS = ['photo', 'prediction', 'truth'];
+const RIGHT = [255, 255, 255];
+const WRONG = [190, 20, 80];
+/** Light where the network is sure, dark where it guesses; t from 0 to 1. */
+const sureness = (t) => [20 + 235 * t, 12 + 238 * t ** 1.3, 70 + 120 * t];
+const css = (color) => `rgb(${color.map(Math.round).join(', ')})`;
 
 async function pixels(kind, data) {
   const image = new Image();
@@ -65,6 +70,7 @@ class Compare {
             button.setAttribute('aria-pressed', String(name === key));
           }
           this.compose();
+          this.showLegend();
         },
       }, key);
       return this.modes[key];
@@ -81,7 +87,7 @@ class Compare {
       ...this.tags, ...this.handles);
     this.readout = el('p', { 'class': 'compare-readout' });
     this.legend = el('ul', { 'class': 'compare-legend',
-      'aria-label': 'Classes in this image' });
+      'aria-label': 'What the colours mean' });
     this.spoken = el('div', { 'class': 'w-unseen', 'aria-live': 'polite' });
     this.pointer();
     this.root = el('section', {
@@ -235,14 +241,11 @@ class Compare {
       : [colors[labels[n]] || [0, 0, 0], labels[n] ? OVER : OVER * 0.75];
     const kinds = {
       classes: classes(image.prediction),
-      // Light where the network is sure, dark where it guesses.
-      confidence: (n) => {
-        const t = this.sure(n % width, Math.floor(n / width));
-        return [[20 + 235 * t, 12 + 238 * t ** 1.3, 70 + 120 * t], 0.9];
-      },
+      confidence: (n) => [
+        sureness(this.sure(n % width, Math.floor(n / width))), 0.9],
       mistakes: (n) => image.truth[n] === VOID ? stripes(n)
-        : image.truth[n] === image.prediction[n] ? [[255, 255, 255], 0.75]
-          : [[190, 20, 80], 0.85],
+        : image.truth[n] === image.prediction[n] ? [RIGHT, 0.75]
+          : [WRONG, 0.85],
     };
     this.layers = [layer(() => [[0, 0, 0], 0]), layer(kinds[mode]),
       layer(classes(image.truth))];
@@ -306,10 +309,9 @@ class Compare {
 
   // ------------------------------------------------------------- text
 
-  swatch(label) {
-    const [r, g, b] = this.data.colors[label] || [224, 224, 192];
+  swatch(label, color = this.data.colors[label] || [224, 224, 192]) {
     return el('span', { 'class': 'compare-swatch' + (label === VOID
-      ? ' is-void' : ''), style: `background-color: rgb(${r}, ${g}, ${b})` });
+      ? ' is-void' : ''), style: `background-color: ${css(color)}` });
   }
 
   name(label) {
@@ -336,14 +338,16 @@ class Compare {
         'read a pixel’s classes and the network’s confidence.');
       this.lit = [];
     }
-    for (const item of this.legend.children) {
-      item.classList.toggle('is-lit',
-        this.lit.includes(Number(item.dataset.label)));
+    for (const { classList, dataset } of this.legend.children) {
+      classList.toggle('is-lit', 'label' in dataset &&
+        this.lit.includes(Number(dataset.label)));
     }
     this.paint();
   }
 
+  /** What the colours of this mode mean, then the classes of the image. */
   showLegend() {
+    if (!this.image) return;
     const counts = new Map();
     for (const map of [this.image.truth, this.image.prediction]) {
       for (const label of map) {
@@ -351,12 +355,24 @@ class Compare {
       }
     }
     const few = this.image.truth.length / 500;
-    this.legend.replaceChildren(...[...counts.keys()]
+    const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => css(sureness(t)));
+    const item = (...children) => el('li', {}, ...children);
+    const ofMode = {
+      classes: [],
+      confidence: [item('confidence: 0', el('span', {
+        'class': 'compare-scale',
+        style: `background: linear-gradient(to right, ${stops.join(', ')})`,
+      }), '1')],
+      mistakes: [item(this.swatch(null, RIGHT), 'right'),
+        item(this.swatch(null, WRONG), 'wrong')],
+    };
+    this.legend.replaceChildren(...ofMode[this.mode], ...[...counts.keys()]
       .filter((label) => counts.get(label) > few)
       .sort((one, other) => one - other)
-      .map((label) => el('li', { 'data-label': label },
-        this.swatch(label), this.name(label))));
-    this.look(null);
+      .map((label) => el('li', { 'data-label': label }, this.swatch(label),
+        this.name(label), label === VOID && this.mode === 'mistakes'
+          ? ': not counted' : '')));
+    this.look(this.probe);
   }
 }
 
