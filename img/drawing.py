@@ -17,6 +17,11 @@ TINTS = {
     GREEN: '#c9ebdf',
     PINK: '#f3d7e6',
 }
+# That of the book's pages, build/static/book.css.
+TYPEFACE = (
+    "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Noto Sans', "
+    "'Liberation Sans', system-ui, sans-serif"
+)
 
 
 def number(value):
@@ -33,7 +38,7 @@ class Drawing:
             '<svg xmlns="http://www.w3.org/2000/svg" '
             f'viewBox="0 0 {width} {height}" '
             f'width="{width}" height="{height}" role="img" '
-            'font-family="Helvetica, Arial, Liberation Sans, sans-serif">',
+            f'font-family="{TYPEFACE}">',
             f'<title>{escape(title)}</title>',
         ]
         self.rect(0, 0, width, height, 'white', None, round=8)

@@ -7,6 +7,7 @@ window system.
 """
 
 import functools
+import re
 import sys
 import threading
 import warnings
@@ -102,6 +103,13 @@ def _fonts_with(letters):
     return found
 
 
+# The typeface of the book's pages (build/static/book.css). matplotlib measures
+# texts in its own, which is wider: what fits in that fits in these.
+_TYPEFACE = (
+    "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Noto Sans', "
+    "'Liberation Sans', system-ui, sans-serif"
+)
+_MATPLOTLIBS = re.compile("'DejaVu Sans',[^;\"]*sans-serif")
 _PHOTO_WIDTH = 1400  # pixels; twice the width of a page's text
 
 
@@ -142,7 +150,9 @@ def render(fig, alt, photo=False):
         fig.savefig(data, **how)
     if not photo:
         # Without the lines of XML before it, a drawing can stand in HTML.
-        return data.getvalue()[data.getvalue().index(b'<svg') :]
+        svg = data.getvalue().decode('utf-8')
+        svg = _MATPLOTLIBS.sub(_TYPEFACE, svg[svg.index('<svg') :])
+        return svg.encode('utf-8')
     jpeg = io.BytesIO()
     how = {'quality': 85, 'subsampling': 0, 'comment': alt.encode()}
     # Both make it smaller by a tenth, and not worse.

@@ -28,6 +28,29 @@ def test_a_drawing_holds_its_sentence_as_its_title():
     assert root.find('{*}title').text == SENTENCE
 
 
+def test_text_has_one_typeface_in_pages_widgets_and_drawings(root):
+    """The list of fonts of the style stands in all that has its own."""
+
+    def fonts(text):
+        return re.sub('[\\s"\']+', ' ', text).strip()
+
+    style = (root / 'build/static/book.css').read_text(encoding='utf-8')
+    wanted = fonts(re.search('font-family-base: ([^;]+);', style)[1])
+    widget = (root / 'build/widgets/widget.css').read_text(encoding='utf-8')
+    assert fonts(re.search('font-family-base, ([^)]+)', widget)[1]) == wanted
+    assert fonts(canvas._TYPEFACE) == wanted
+    for file in (root / 'img').glob('*.svg'):
+        text = file.read_text(encoding='utf-8')
+        found = re.findall('font-family="([^"]+)"', text)
+        assert {fonts(each) for each in found} <= {wanted}, file.name
+    fig = canvas.new_figure(2, 1)
+    fig.text(0, 0, 'text')
+    drawn = re.findall(
+        'font-family: ([^;"]+)', canvas.render(fig, 'x').decode()
+    )
+    assert [fonts(each) for each in drawn] == [wanted]
+
+
 @pytest.mark.parametrize(
     ('inches', 'pixels'), [((2, 1), (400, 200)), ((10, 1), (1400, 140))]
 )
