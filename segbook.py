@@ -743,7 +743,7 @@ def load_lite0(stages, pairs, devices):
 def middle(image, size=224):
     """Cut the middle out of a Pillow image as the publishers of Lite0 did."""
     width, height = image.size
-    side = min(image.size) * size / (size + 32)
+    side = min(image.size) * size / (size + 32)  # 224 / 256 = 7 / 8
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side)
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box)

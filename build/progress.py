@@ -26,7 +26,7 @@ USUAL = {
     'chapters/data.md': 5,
     'chapters/transposed-conv.md': 8,
     'chapters/bilinear.md': 4,
-    'chapters/fcn.md': 330,
+    'chapters/fcn.md': 520,
     'chapters/heat-map.md': 30,
     'chapters/skip-connections.md': 400,
     'chapters/real-photos.md': 90,
