@@ -48,6 +48,7 @@ INPUTS = (
     'references.bib',
     'build/book_pages.py',
     'build/exercises.py',
+    'build/front_page.py',
     'build/readable.py',
     'build/try_page.py',
     'build/try/*',

@@ -128,9 +128,14 @@ def show_widget(name, **data):
         FileNotFoundError: there is no widget of that name.
         ValueError: arrays or lists that do not fit together.
     """
-    import html
-
     from IPython.display import HTML, display
+
+    display(HTML(widget_html(name, **data)))
+
+
+def widget_html(name, **data):
+    """Return the HTML that `show_widget` shows."""
+    import html
 
     # A copy of the book's code may lie in a folder inside the book's.
     for folder in (HERE, *HERE.parents):
@@ -154,13 +159,11 @@ def show_widget(name, **data):
     options = html.escape(json.dumps(data))
     # The scripts share one function: they see one another's names, and the
     # page does not.
-    display(
-        HTML(
-            f'<div data-widget="{name}" data-options="{options}"></div>\n'
-            f'<style>\n{style}</style>\n'
-            f"<script>\n(() => {{\n'use strict';\n{script}"
-            f"mount('{name}', make);\n}})();\n</script>"
-        )
+    return (
+        f'<div data-widget="{name}" data-options="{options}"></div>\n'
+        f'<style>\n{style}</style>\n'
+        f"<script>\n(() => {{\n'use strict';\n{script}"
+        f"mount('{name}', make);\n}})();\n</script>"
     )
 
 

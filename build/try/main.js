@@ -98,7 +98,9 @@ class TryPage {
     const few = known.filter((name) => photos[name] < FEW);
     const list = (names) => names.map((name) => name in photos
       ? `${name} (${photos[name]})` : name).join(', ');
-    const facts = [['It looks for', list(known.filter((name) =>
+    const counts = Object.keys(photos).length
+      ? ' (and so many photos of it were there to learn from)' : '';
+    const facts = [[`It looks for${counts}`, list(known.filter((name) =>
       !few.includes(name))) + '. All else is background.']];
     if (few.length) {
       facts.push([`Hardly known, for it saw fewer than ${FEW} photos of them`,
