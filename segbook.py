@@ -1229,7 +1229,7 @@ def corners(points):
     points = points - points.min(axis=0) + 2  # so that all have neighbours
     low = onp.floor(points).astype('int64')
     sizes = low.max(axis=0) + 4
-    if onp.prod(sizes, dtype='float64') > 2**62:
+    if onp.prod(sizes, dtype='float64') > 2**62:  # a key has 64 bits
         raise ValueError('a width is too small: the lattice is too large')
     steps = onp.cumprod([1, *sizes[:-1]])
     parts = points - low
