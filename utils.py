@@ -8,6 +8,7 @@ whole        files that are there complete or not at all
 samples      what the samples of a picture mean
 texts        names and messages as text that can be shown
 images       photos and labels as arrays and files; the ids of a split
+legacy       GluonCV, and the older arrays that it works on
 nets         the blocks and parameters of a net; scores with classes last
 tables       what a class table may hold; its background
 scaling      photos and labels at another size
@@ -75,6 +76,7 @@ from parts.images import (
     save_label,
 )
 from parts.labelme import Shape, read_labelme, shape_mask
+from parts.legacy import import_gluoncv, older_arrays, pretrained_gluoncv
 from parts.memory import memory_explained, training_memory
 from parts.metric import SegmentationMetric
 from parts.nets import (
@@ -133,7 +135,8 @@ __all__ += ['DATA', 'VOC_ARCHIVE', 'VOC_MIRRORS', 'VOC_SHA1', 'backbone_file']
 __all__ += ['download_voc', 'pretrained_backbone', 'voc_root', 'Finding']
 __all__ += ['check_own', 'make_set', 'own_files', 'evaluate', 'predict']
 __all__ += ['show_widget', 'vary', 'compare_times', 'take_step', 'train']
-__all__ += ['training_memory', 'stored_table']
+__all__ += ['training_memory', 'stored_table', 'import_gluoncv']
+__all__ += ['older_arrays', 'pretrained_gluoncv']
 __all__ += ['fuse', 'lite0_file', 'load_saved', 'move', 'read_torch']
 
 

@@ -146,7 +146,7 @@ def test_the_pins_are_complete(root, name, python):
     What each package needs is read where this version of it is installed.
     """
     pinned, here = pins(root, name, python), installed()
-    allowed = NOT_NEEDED if name == 'cpu' else set()
+    allowed = set() if name == 'mxnet2' else NOT_NEEDED
     same = [x for x in pinned if here.get(x) == pinned[x]]
     assert len(same) > len(pinned) - 20
     for package in same:
