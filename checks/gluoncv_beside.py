@@ -246,9 +246,7 @@ def places(function):
         size = stride * cells
         answer = call(function, cells, stride)
         if not isinstance(answer, tuple | list) or len(answer) != 2:
-            raise Wrong(
-                'two arrays are asked for', got=type(answer).__name__
-            )
+            raise Wrong('two arrays are asked for', got=type(answer).__name__)
         theirs, ours = (
             array(part, (size,), f'the places of {name}')
             for part, name in zip(answer, ('theirs', 'ours'), strict=True)

@@ -9,7 +9,6 @@ import queue
 import sys
 import threading
 import zipfile
-from pathlib import Path
 
 from parts import whole
 from parts.start import ON_MXNET1
@@ -19,11 +18,11 @@ import numpy as onp
 import requests
 from mxnet import util
 
-VERSION = '0.10.5.post0'  # that of requirements/common.in
-SERVER = 'https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/'
+_VERSION = '0.10.5.post0'  # that of requirements/common.in
+_SERVER = 'https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/'
 
 
-class NoGluonCV(ImportError):
+class _NoGluonCV(ImportError):
     """Why GluonCV cannot be used, in one line; a notebook shows no more."""
 
     def _render_traceback_(self):  # IPython asks for it
@@ -37,13 +36,13 @@ def import_gluoncv():
     one if this is MXNet 2, which it does not work with.
     """
     if not ON_MXNET1:
-        raise NoGluonCV(
+        raise _NoGluonCV(
             f'GluonCV works with MXNet 1 only, and this is {mx.__version__}'
         )
     if importlib.util.find_spec('gluoncv') is None:
-        raise NoGluonCV(
+        raise _NoGluonCV(
             'GluonCV is not here. Type: python -m pip install --no-deps '
-            f'gluoncv=={VERSION} portalocker scipy'
+            f'gluoncv=={_VERSION} portalocker scipy'
         )
     # Its anchors ask for a name that NumPy 1.24 has dropped.
     if 'float' not in vars(onp):
@@ -93,7 +92,7 @@ def pretrained_gluoncv(name, timeout=3):
     home = whole.place(os.environ.get('MXNET_HOME') or '~/.mxnet')
     path = home / 'models' / f'{file}.params'
     if not path.is_file():
-        server = os.environ.get('MXNET_GLUON_REPO') or SERVER
+        server = os.environ.get('MXNET_GLUON_REPO') or _SERVER
         url = f'{server.rstrip("/")}/gluon/models/{file}.zip'
         _fetch(url, path, store._model_sha1[name], timeout)
     return library.model_zoo.get_model(
@@ -103,8 +102,8 @@ def pretrained_gluoncv(name, timeout=3):
 
 def _fetch(url, path, sha1, timeout):
     """Write the one file of a zip file from a server to `path`, whole."""
-    where = url.split('://')[-1].split('/')[0]
-    _wait_for(url, where, timeout)
+    name = path.stem.rpartition('-')[0]
+    _wait_for(url, name, timeout)
     packed = path.with_suffix('.zip')
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -117,7 +116,7 @@ def _fetch(url, path, sha1, timeout):
             for block in answer.iter_content(1 << 20):
                 out.write(block)
     except requests.RequestException as error:
-        raise _no_weights(path, where, error) from None
+        raise _no_weights(name, error) from None
     try:
         with (
             zipfile.ZipFile(packed) as archive,
@@ -133,13 +132,13 @@ def _fetch(url, path, sha1, timeout):
                 raise ValueError('another SHA-1 sum')
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ValueError(
-            f'what {where} sent is not {path.name}: {error}'
+            f'what the server sent is not {path.name}: {error}'
         ) from None
     finally:
         packed.unlink()
 
 
-def _wait_for(url, where, timeout):
+def _wait_for(url, name, timeout):
     """Ask for the head of a file. Raises ConnectionError.
 
     In a thread of its own: a name that nobody resolves may take a minute.
@@ -160,10 +159,10 @@ def _wait_for(url, where, timeout):
     except queue.Empty:
         error = TimeoutError(f'no answer within {timeout} s')
     if error is not None:
-        raise _no_weights(Path(url), where, error) from None
+        raise _no_weights(name, error) from None
 
 
-def _no_weights(path, where, error):
+def _no_weights(name, error):
     status = getattr(getattr(error, 'response', None), 'status_code', None)
-    why = f'it says {status}' if status else 'it does not answer'
-    return ConnectionError(f'{where} has not sent {path.stem}: {why}')
+    why = f'says {status}' if status else 'does not answer'
+    return ConnectionError(f'no {name}: the server of its weights {why}')
