@@ -14,10 +14,11 @@ DOG, CAT = 12, 8
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
-    """Two steps an epoch, of two small windows; files go to the test."""
+    """Two steps an epoch, of two small windows; dogs alone are common."""
     monkeypatch.setattr(utils, 'DATA', tmp_path)
     monkeypatch.setattr(train_photos, 'AN_EPOCH', 2)
     monkeypatch.setattr(train_photos, 'BATCH', 2)
+    monkeypatch.setattr(train_photos, 'MANY', 10)
     monkeypatch.setattr(train_photos, 'CROP', (64, 64))
 
 
@@ -103,11 +104,18 @@ def test_the_net_and_its_page(photos, tmp_path, capsys):
     _, about = load(tmp_path / 'weights' / 'real-photos.zip')
     assert about['photos']['cat'] == 1
     page = (tmp_path / 'weights' / 'README.md').read_text(encoding='utf-8')
-    assert '| cat | 1 | none there |' in page
+    assert '| cat | 1 | none there | none there | none there |' in page
     assert '| dog | 15 |' in page
     assert "`make photos DATA='…' STEPS=2`, seed 0" in page
     assert f'mean IU {about["mean IU"]:.3f}' in capsys.readouterr().out
-    assert f'| {about["pixel accuracy"]:.3f} |' in page
+    # The net sees the one photo as three views say; its dog is common.
+    (own,) = (x for x in page.splitlines() if x.startswith('| once'))
+    assert own.split(' | ')[1:3] == [
+        f'{about[key]:.3f}' for key in ('pixel accuracy', 'mean IU')
+    ]
+    for view in train_photos.VIEWS:
+        assert f'\n| {view} |' in page
+    assert 'the 2 classes of which it has seen at least 10' in page
 
 
 def test_a_further_round_begins_with_the_net_named(photos, tmp_path):

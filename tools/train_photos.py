@@ -43,7 +43,18 @@ TRUNK = 0.04  # the pretrained layers' share of it
 # A class in a smaller share of the photos is shown more often, by the square
 # root of what is missing, at most so many times.
 COMMON, MOST = 0.4, 6
-FEW = 50  # photos, with fewer of which a class is hardly learnt
+# Photos with fewer of which a class is hardly learnt, with so many of which
+# it is common.
+FEW, MANY = 50, 200
+# How the net sees the photos on which it is judged: as `make predict` says it.
+VIEWS = {
+    'once, at its own size': {},
+    '`SCALES=0.75`': {'scales': (0.75,)},
+    "`SCALES='0.5 0.75 1' MIRROR=1`": {
+        'scales': (0.5, 0.75, 1),
+        'mirror': True,
+    },
+}
 
 
 class Photos:
@@ -114,25 +125,45 @@ def make_net(devices):
     return segbook.make_lite_fcn(backbone, len(segbook.VOC_CLASSES))
 
 
-def write_page(path, photos, metric, num_val, choice):
+def judge(net, photos, view):
+    """Segment whole photos as a view says: a SegmentationMetric."""
+    metric = utils.SegmentationMetric(len(segbook.VOC_CLASSES))
+    for image, label in photos:
+        metric.update(label, utils.predict(net, image, **view))
+    return metric
+
+
+def write_page(path, photos, metrics, num_val, choice):
     """Write what the net is and what it can do, as a page."""
     few = [
         f'{name} ({count})'
         for name, count in zip(segbook.VOC_CLASSES, photos.counts, strict=True)
         if count < FEW
     ]
+    common = photos.counts >= MANY
+    baseline = next(iter(metrics.values())).all_background()
+    views = [
+        f'| {name} | {metric.pixel_accuracy:.3f} | {metric.mean_iu:.3f} | '
+        f'{metric.class_iu[common].mean():.3f} |'
+        for name, metric in {**metrics, 'all background': baseline}.items()
+    ]
     rows = [
-        f'| {name} | {count} | {iu:.3f} |'.replace('nan', 'none there')
-        for name, count, iu in zip(
-            segbook.VOC_CLASSES, photos.counts, metric.class_iu, strict=True
+        f'| {name} | {count} | ' + ' | '.join(f'{iu:.3f}' for iu in ius) + ' |'
+        for name, count, *ius in zip(
+            segbook.VOC_CLASSES,
+            photos.counts,
+            *(metric.class_iu for metric in metrics.values()),
+            strict=True,
         )
     ]
     text = Path(__file__).with_suffix('.md').read_text(encoding='utf-8')
     text = text.format(
-        rows='\n'.join(rows),
+        views='\n'.join(views),
+        names=' | '.join(metrics),
+        lines='---|' * len(metrics),
+        rows='\n'.join(rows).replace('nan', 'none there'),
         few=', '.join(few),
-        metric=metric,
-        baseline=metric.all_background(),
+        common=common.sum(),
         num_train=len(photos.places),
         num_val=num_val,
         trunk=choice.rate * TRUNK,
@@ -141,7 +172,7 @@ def write_page(path, photos, metric, num_val, choice):
         versions=f'MXNet {mx.__version__}, NumPy {onp.__version__}, '
         f'Python {platform.python_version()}',
         date=datetime.date.today(),
-        **{x: globals()[x] for x in 'NAME FEW BATCH CROP MOST'.split()},
+        **{x: globals()[x] for x in 'NAME FEW MANY BATCH CROP MOST'.split()},
     )
     whole.write_whole(path, text)
 
@@ -193,7 +224,8 @@ def train(choice):
         checkpoint=whole.place(choice.checkpoint),
     )
     print(f'{(time.time() - start) / 60:.0f} minutes; looking at the others')
-    metric = utils.evaluate(net, val_set)
+    metrics = {name: judge(net, val_set, VIEWS[name]) for name in VIEWS}
+    metric = next(iter(metrics.values()))
     folder = whole.place(choice.folder)
     folder.mkdir(exist_ok=True)
     counts = map(int, photos.counts)
@@ -205,7 +237,7 @@ def train(choice):
     }
     file = folder / f'{NAME}.zip'
     utils.save_net(file, net, segbook.VOC, about, dtype='float16')
-    write_page(folder / 'README.md', photos, metric, len(val_set), choice)
+    write_page(folder / 'README.md', photos, metrics, len(val_set), choice)
     print(f'{file}: {file.stat().st_size / 1e6:.1f} MB, ', end='')
     print(f'mean IU {metric.mean_iu:.3f}')
 
