@@ -341,6 +341,21 @@ def test_predict_shows_large_photos_at_the_size_of_the_training(
     assert (found == small).all() and (small != large).any()
 
 
+def test_predict_shows_photos_at_the_scale_that_the_net_names(start, tmp_path):
+    """Unless the user names others."""
+    net, table, _ = load_net(start)
+    path, photo = tmp_path / 'small.zip', tmp_path / 'photo.png'
+    utils.save_net(path, net, table, {'scale': 0.5})
+    noise = onp.random.default_rng(0).integers(0, 256, (80, 128, 3))
+    Image.fromarray(noise.astype('uint8')).save(photo)
+    own, large = (utils.predict(net, photo, scales=(x,)) for x in (0.5, 1))
+    for expected, options in ((own, {}), (large, {'scales': (1,)})):
+        label, _ = segment(photo, path, tmp_path / 'found', **options)
+        with utils.open_image(label) as image:
+            onp.testing.assert_array_equal(onp.asarray(image), expected)
+    assert (own != large).any()
+
+
 def test_the_environment_says_it_as_well(own, start):
     """As make hands it on, in a process of its own; one step."""
     given = {'DATA': own, 'FROM': start, 'OUT': own.parent / 'n.zip'}

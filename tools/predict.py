@@ -20,7 +20,8 @@ cannot be read is named, the others are done, and the command fails.
 Options, each with a name for make and one in Python (see `utils.predict`):
 
     CHECKPOINT=net.zip    another net; CHECKPOINT=book: what chapters/fcn saved
-    SCALES='0.75 1 1.25'  scales=(0.75, 1, 1.25): seen in several sizes
+    SCALES='0.5 0.75 1'   scales=(0.5, 0.75, 1): seen in several sizes; a net
+                          may say itself in which one it sees best
     MIRROR=1              mirror=True: and from left to right
     SURE=0.6              sure=0.6: void where no class is as probable
     CRF=1                 crf=segbook.refine: outlines that follow the photo's
@@ -315,6 +316,8 @@ def segment_all(images, checkpoint=None, folder=FOLDER, **options):
     about = load_about(checkpoint)
     if 'max_side' in about:
         options = {'max_side': about['max_side']} | options
+    if 'scale' in about:  # the size in which it sees best
+        options = {'scales': (about['scale'],)} | options
     nothing = np.zeros((1, 1, 3), 'uint8')
     utils.predict(net, nothing, **options)  # or an option is refused
     common = {'checkpoint': str(checkpoint), 'network': kind}

@@ -46,10 +46,13 @@ COMMON, MOST = 0.4, 6
 # Photos with fewer of which a class is hardly learnt, with so many of which
 # it is common.
 FEW, MANY = 50, 200
+# The size in which the net sees photos best, of those tried. Its file says so
+# to `make predict`.
+SCALE = 0.75
 # How the net sees the photos on which it is judged: as `make predict` says it.
 VIEWS = {
     'once, at its own size': {},
-    '`SCALES=0.75`': {'scales': (0.75,)},
+    f'`SCALES={SCALE}`': {'scales': (SCALE,)},
     "`SCALES='0.5 0.75 1' MIRROR=1`": {
         'scales': (0.5, 0.75, 1),
         'mirror': True,
@@ -172,7 +175,10 @@ def write_page(path, photos, metrics, num_val, choice):
         versions=f'MXNet {mx.__version__}, NumPy {onp.__version__}, '
         f'Python {platform.python_version()}',
         date=datetime.date.today(),
-        **{x: globals()[x] for x in 'NAME FEW MANY BATCH CROP MOST'.split()},
+        **{
+            x: globals()[x]
+            for x in 'NAME FEW MANY SCALE BATCH CROP MOST'.split()
+        },
     )
     whole.write_whole(path, text)
 
@@ -232,6 +238,7 @@ def train(choice):
     about = {
         'kind': 'FCN-8s on EfficientNet-Lite0, learnt from photos of VOC2012',
         'photos': dict(zip(segbook.VOC_CLASSES, counts, strict=True)),
+        'scale': SCALE,
         'pixel accuracy': round(float(metric.pixel_accuracy), 4),
         'mean IU': round(float(metric.mean_iu), 4),
     }
