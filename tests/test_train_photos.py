@@ -109,7 +109,7 @@ def test_the_net_and_its_page(photos, tmp_path, capsys):
     assert "`make photos DATA='…' STEPS=2`, seed 0" in page
     assert f'mean IU {about["mean IU"]:.3f}' in capsys.readouterr().out
     # The net sees the one photo as three views say; its dog is common.
-    (own,) = (x for x in page.splitlines() if x.startswith('| once'))
+    (own,) = (x for x in page.splitlines() if x.startswith('| `SCALES=0'))
     assert own.split(' | ')[1:3] == [
         f'{about[key]:.3f}' for key in ('pixel accuracy', 'mean IU')
     ]

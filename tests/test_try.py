@@ -1,5 +1,6 @@
 """The page «Try it», in a real browser, opened as a file."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -93,12 +94,12 @@ def chromium():
         yield browser
 
 
-def write_page(folder, net, photos=()):
+def write_page(folder, net, photos=(), about=ABOUT):
     script, style = try_page.code()
     if net is None:
         first = try_page._begin(None)
     else:
-        first = try_page.net_script(net, segbook.VOC, ABOUT)
+        first = try_page.net_script(net, segbook.VOC, about)
     (folder / 'photos').mkdir(parents=True)
     for path in photos:
         picture = Image.open(path).convert('RGB')
@@ -230,6 +231,65 @@ def test_another_net_is_refused():
     net(np.zeros((1, 3, 32, 32)))
     with pytest.raises(ValueError, match='«Try it» knows no '):
         try_page.net_script(net, segbook.VOC, {})
+
+
+SCALED = """async ([data, scale]) => {
+    const image = new Image();
+    image.src = 'data:image/png;base64,' + data;
+    await image.decode();
+    const draw = (picture, width, height) => {
+        const canvas = Object.assign(document.createElement('canvas'),
+            { width, height });
+        const context = canvas.getContext('2d', { willReadFrequently: true });
+        context.imageSmoothingQuality = 'high';
+        context.drawImage(picture, 0, 0, width, height);
+        return context.getImageData(0, 0, width, height);
+    };
+    const whole = draw(image, image.width, image.height);
+    const small = draw(await createImageBitmap(whole),
+        ...[image.width, image.height].map((x) => Math.round(x * scale)));
+    return [small.height, small.width, Array.from(small.data)];
+}"""
+
+
+def hats(size, cells, stride):
+    """How much each cell's score counts at each pixel: (size, cells)."""
+    places = (onp.arange(size) + 0.5) / stride - 0.5
+    return (1 - abs(places[:, None] - onp.arange(cells))).clip(0)
+
+
+def test_a_net_sees_photos_in_the_size_that_it_names(chromium, case, tmp_path):
+    """Its maps of scores are then enlarged to the photo's own size."""
+    net, photos = case
+    about = {'scale': 0.75}
+    opened = Try(chromium, write_page(tmp_path / 'try', net, about=about))
+    for i, path in enumerate(photos[:3]):
+        file = tmp_path / f'{i}.png'
+        Image.fromarray(utils.read_image(path)).save(file)
+        data = base64.b64encode(file.read_bytes()).decode()
+        height, width, flat = opened.page.evaluate(SCALED, [data, 0.75])
+        assert f'{width} × {height} pixels' in opened.give(file)
+        labels = opened.labels()
+        small = onp.array(flat, 'uint8').reshape(height, width, 4)[..., :3]
+        sides = (-(-side // 32) * 32 for side in (height, width))
+        padded = utils.pad_to(small, *sides, utils.MEAN_COLOR)
+        x = utils.normalize(np.array(padded[None]))
+        finest, finer, coarse = net.backbone(x)
+        scores = 0
+        for cells, stride in (
+            (net.score(coarse), 32),
+            (net.taps[0](finer), 16),
+            (net.taps[1](finest), 8),
+        ):
+            down, across = (
+                hats(size, number, stride * size / seen)
+                for size, number, seen in zip(
+                    labels.shape, cells.shape[2:], (height, width), strict=True
+                )
+            )
+            scores = scores + down @ cells[0].asnumpy() @ across.T
+        assert (labels == scores.argmax(0)).mean() >= 0.995, path.name
+    opened.close()
 
 
 # --------------------------------------------------------- photos as they come

@@ -231,7 +231,7 @@ def train(choice):
     )
     print(f'{(time.time() - start) / 60:.0f} minutes; looking at the others')
     metrics = {name: judge(net, val_set, VIEWS[name]) for name in VIEWS}
-    metric = next(iter(metrics.values()))
+    metric = metrics[f'`SCALES={SCALE}`']
     folder = whole.place(choice.folder)
     folder.mkdir(exist_ok=True)
     counts = map(int, photos.counts)

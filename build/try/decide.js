@@ -24,7 +24,7 @@ function eachRow(maps, classes, width, height, use) {
     scores.fill(0);
     maps.forEach((map, n) => {
       const line = lines[n].fill(0);
-      const [row, down] = between(y, map.stride);
+      const [row, down] = between(y, map.down);
       for (const [v, share] of [[row, 1 - down], [row + 1, down]]) {
         if (v < 0 || v >= map.height) continue;
         for (let u = 0; u < map.width; u++) {
@@ -35,7 +35,7 @@ function eachRow(maps, classes, width, height, use) {
         }
       }
       for (let x = 0; x < width; x++) {
-        const [column, right] = between(x, map.stride);
+        const [column, right] = between(x, map.across);
         const to = x * classes;
         // Where there is no cell on one side, its share is 0.
         const last = column + 1 < map.width;

@@ -275,6 +275,7 @@ class Engine {
       await told(++done / total);
     }
     return found.map(({ height, width, channels, data }, n) =>
-      ({ height, width, channels, data, stride: STRIDE >> n }));
+      ({ height, width, channels, data, down: STRIDE >> n,
+        across: STRIDE >> n }));
   }
 }

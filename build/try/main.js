@@ -93,7 +93,7 @@ class TryPage {
   /** What the network knows, and where that comes from. */
   facts() {
     const { about, classes } = this.net;
-    const { photos = {}, ...rest } = about;
+    const { photos = {}, scale, ...rest } = about;
     const known = classes.slice(1);
     const few = known.filter((name) => photos[name] < FEW);
     const list = (names) => names.map((name) => name in photos
@@ -186,22 +186,28 @@ class TryPage {
     this.bar.hidden = false;
     const photo = await readPhoto(blob, name, this.net?.longest || 1);
     const engine = await this.engine;
+    // In the size in which the net sees best; its maps are enlarged by more.
+    const seen = await scaled(photo, this.net.about.scale ?? 1);
     const begun = performance.now();
     let breath = begun;
-    const maps = await engine.scores(photo, async (share) => {
+    const maps = await engine.scores(seen, async (share) => {
       if (performance.now() - breath < PATIENCE) return;
       this.bar.value = share;
       await new Promise((done) => { setTimeout(done); });
       breath = performance.now();
       if (turn !== this.turn) throw new Trouble('Another photo came.');
     });
+    for (const map of maps) {
+      map.down *= photo.height / seen.height;
+      map.across *= photo.width / seen.width;
+    }
     this.room.hidden = false;
     this.result.show(photo, maps);
     this.name = name.replace(/\.[^.]*$/, '') || 'photo';
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     this.bar.hidden = true;
     this.save.hidden = typeof CompressionStream !== 'function';
-    this.say(`${name}, seen at ${photo.width} × ${photo.height} pixels: ` +
+    this.say(`${name}, seen at ${seen.width} × ${seen.height} pixels: ` +
       `${seconds} seconds on this machine.`);
   }
 

@@ -32,22 +32,33 @@ async function readPhoto(blob, name, longest) {
         `megapixels; at most ${MOST / 1e6} fit in here.`);
     }
     if (!(wide * high)) throw new Error('no size');
-    const scale = Math.min(1, longest / Math.max(wide, high));
-    const [width, height] = [wide, high].map((side) =>
-      Math.max(1, Math.round(side * scale)));
-    const canvas = el('canvas', { width, height });
-    const context = canvas.getContext('2d', { willReadFrequently: true });
-    context.fillStyle = '#fff';
-    context.fillRect(0, 0, width, height);
-    context.imageSmoothingQuality = 'high';
-    context.drawImage(image, 0, 0, width, height);
-    return context.getImageData(0, 0, width, height);
+    return drawn(image, wide, high, Math.min(1, longest / Math.max(wide, high)));
   } catch (error) {
     if (error instanceof Trouble) throw error;
     throw new Trouble(`${name} cannot be read as a photo.`);
   } finally {
     URL.revokeObjectURL(image.src);
   }
+}
+
+/** A picture of wide × high pixels, smaller by a scale, on white: ImageData. */
+function drawn(picture, wide, high, scale) {
+  const [width, height] = [wide, high].map((side) =>
+    Math.max(1, Math.round(side * scale)));
+  const canvas = el('canvas', { width, height });
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.fillStyle = '#fff';
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(picture, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height);
+}
+
+/** A photo, ImageData, at a scale. */
+async function scaled(photo, scale) {
+  if (scale === 1) return photo;
+  const bitmap = await createImageBitmap(photo);
+  return drawn(bitmap, photo.width, photo.height, scale);
 }
 
 // --------------------------------------------------------------- PNG files
