@@ -943,6 +943,32 @@ def test_compare_says_what_the_colours_of_each_mode_mean(open_page):
     assert press_mode('classes') == classes
 
 
+def test_compare_draws_a_white_line_between_classes(open_page):
+    """And none beside void, which has stripes of its own."""
+    page = open_page('compare')
+    page.wait_for_selector('.compare-legend li')
+    label = SCENES['truths'][0].astype(int)
+    height, width = label.shape
+    drawn = page.evaluate(
+        """([width, height]) => {
+            const place = document.querySelector('[data-widget=compare]');
+            const context = place.compare.layers[2].getContext('2d');
+            return [...context.getImageData(0, 0, width, height).data];
+        }""",
+        [width, height],
+    )
+    drawn = onp.array(drawn).reshape(height, width, 4)[..., :3]
+    ends = onp.zeros(label.shape, bool)
+    for axis in (0, 1):
+        other = onp.roll(label, -1, axis)
+        differs = (other != label) & (other != 255) & (label != 255)
+        differs[(-1, slice(None)) if axis == 0 else (slice(None), -1)] = False
+        ends |= differs
+    assert ends.any() and (drawn[ends] >= 0.9 * 255 - 1).all()
+    inside = ~ends & (label != 255)
+    assert not (drawn[inside] >= 0.9 * 255 - 1).all(axis=-1).any()
+
+
 def test_compare_stays_small():
     """Many large photos of noise are shrunk; too many are refused."""
     random = onp.random.RandomState(0)

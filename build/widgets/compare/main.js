@@ -237,8 +237,13 @@ class Compare {
     // Void: stripes, so that it is no class's colour.
     const stripes = (n) => [((n % width + Math.floor(n / width)) >> 2) % 2
       ? [255, 255, 255] : [150, 150, 150], 0.8];
+    // White between two classes: a grey class is seen on a grey car, too.
+    const ends = (labels, n) => [(n + 1) % width ? n + 1 : n, n + width]
+      .some((other) => other < labels.length && labels[other] !== VOID &&
+        labels[other] !== labels[n]);
     const classes = (labels) => (n) => labels[n] === VOID ? stripes(n)
-      : [colors[labels[n]] || [0, 0, 0], labels[n] ? OVER : OVER * 0.75];
+      : ends(labels, n) ? [[255, 255, 255], 0.9]
+        : [colors[labels[n]] || [0, 0, 0], labels[n] ? OVER : OVER * 0.75];
     const kinds = {
       classes: classes(image.prediction),
       confidence: (n) => [
