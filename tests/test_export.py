@@ -26,12 +26,15 @@ def resnet():
     return net.features
 
 
-def fcn(transposed):
-    layer = None
+def fcn(transposed, stride=32):
+    layer = segbook.BilinearUpsampling(stride)
     if transposed:
-        layer = segbook.bilinear_layer(CLASSES, 32, 16)
+        layer = segbook.bilinear_layer(CLASSES, stride, stride // 2)
         layer.initialize()
-    return segbook.make_fcn(resnet(), CLASSES, layer)
+    features = resnet()
+    if stride < 32:
+        segbook.atrous(features, stride)
+    return segbook.make_fcn(features, CLASSES, layer)
 
 
 def skips(make_backbone, stride, **options):
@@ -39,6 +42,19 @@ def skips(make_backbone, stride, **options):
     for tap in net.taps:  # they begin at 0
         tap.initialize(init.Xavier(), force_reinit=True)
         tap[-1].weight.set_data(np.random.normal(0, 1, tap[-1].weight.shape))
+    return net
+
+
+def deeplab(stride, head):
+    """A ResNet with holes, one of DeepLab's heads, and its enlargement."""
+    features = segbook.atrous(resnet(), stride)
+    net = nn.Sequential()
+    net.add(*features[:-2], head, segbook.BilinearUpsampling(stride))
+    head.initialize()
+    for name, parameter in head.collect_params().items():
+        if name.endswith('weight'):  # some of them begin at 0
+            values = np.random.normal(0, 0.05, parameter.shape)
+            parameter.set_data(values)
     return net
 
 
@@ -106,6 +122,12 @@ NETS = {
     'paper, FCN-16s': lambda patch: paper(16, False, patch),
     'paper, FCN-8s': lambda patch: paper(8, False, patch),
     'paper, at once': lambda patch: paper(8, True, patch),
+    'holes, FCN': lambda _: fcn(False, 16),
+    'holes, LargeFOV': lambda _: deeplab(8, segbook.large_fov(CLASSES, 12)),
+    'holes, ASPP': lambda _: deeplab(
+        8, segbook.ASPP(CLASSES, (6, 12, 18, 24))
+    ),
+    'holes, ASPP of one': lambda _: deeplab(16, segbook.ASPP(CLASSES, (3,))),
 }
 
 

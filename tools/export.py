@@ -203,6 +203,14 @@ def _residual(graph, block, x):
     return graph.add('Add', x, _sequential(graph, block, x))
 
 
+@writes(segbook.ASPP)
+def _aspp(graph, head, x):
+    first, *others = (graph.block(branch, x) for branch in head.branches)
+    for scores in others:
+        first = graph.add('Add', first, scores)
+    return first
+
+
 @writes(segbook.BilinearUpsampling)
 def _bilinear(graph, block, x):
     """Stamp a triangle in each direction; the border fades, as it must."""
