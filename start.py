@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 # MXNet imports, since 3.12; setuptools brings one.
 NEEDS = (
     *('numpy', 'matplotlib', 'pillow', 'requests', 'tqdm', 'ipywidgets'),
-    *('setuptools', 'gluoncv'),
+    *('setuptools', 'gluoncv', 'onnx', 'onnxruntime'),
 )
 
 

@@ -37,7 +37,7 @@ LIBRARY = (
     *('utils.py', 'parts/*.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
     *('build/scenes.py', 'build/backbone.py', 'build/ending.py'),
     *('build/doctor.py', 'build/environment.py'),
-    *('tools/__init__.py', 'tools/matlab.py'),
+    *('tools/__init__.py', 'tools/export.py', 'tools/matlab.py'),
     *('tools/gallery.html', 'tools/gallery.py', 'tools/find_photos.py'),
     *('tools/predict.py', 'tools/weights.py'),
     'build/widgets/**/*',

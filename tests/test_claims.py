@@ -2122,6 +2122,17 @@ def _(out):
     )
 
 
+@photos('elsewhere = onnxruntime.InferenceSession(')
+def _(out):
+    rows = out.rows('scores up to')
+    yield (
+        'The scores differ by rounding, and the classes are the same.',
+        len(rows) == 3
+        and all(off < 10 * ROUNDING * most for most, off, _ in rows)
+        and all(same > 99.98 for *_, same in rows),
+    )
+
+
 # ------------------------------------------------------------ The book's tests
 @pytest.fixture(scope='module')
 def pages(root):
