@@ -196,6 +196,11 @@ def _as_photo(image):
     if isinstance(image, (str, os.PathLike)):
         return read_image(image)
     if isinstance(image, Image.Image):
+        try:
+            image.load()  # Pillow waits with the pixels of an opened file
+        except Exception as error:  # of whatever kind a damaged one leads to
+            name = getattr(image, 'filename', '') or 'the picture'
+            raise ValueError(f'{name} cannot be read: {error}') from error
         return onp.asarray(to_rgb(image))
     pixels = host(image)
     if pixels.ndim == 3 and pixels.shape[2] == 1:

@@ -313,6 +313,18 @@ def test_what_is_small_enough_is_seen_as_it_is(net):
         utils.predict(net, image, max_side=-5)
 
 
+@pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'TIFF'])
+@pytest.mark.parametrize('most', [0, 20], ids=['whole', 'small'])
+def test_a_damaged_pillow_image_is_named(net, tmp_path, kind, most):
+    """Pillow reads the pixels only when they are asked for."""
+    path = tmp_path / 'photo.jpg'
+    Image.fromarray(photo(50, 70)).save(path, kind)
+    path.write_bytes(path.read_bytes()[:1000])
+    with Image.open(path) as image:
+        with pytest.raises(ValueError, match=f'{path} cannot be read: '):
+            utils.predict(net, image, max_side=most)
+
+
 def test_unreadable_file_is_named(net, tmp_path):
     path = tmp_path / 'broken.jpg'
     path.write_bytes(b'\xff\xd8\xff\xe0 cut off')
