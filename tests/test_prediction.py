@@ -320,9 +320,11 @@ def test_a_damaged_pillow_image_is_named(net, tmp_path, kind, most):
     path = tmp_path / 'photo.jpg'
     Image.fromarray(photo(50, 70)).save(path, kind)
     path.write_bytes(path.read_bytes()[:1000])
-    with Image.open(path) as image:
-        with pytest.raises(ValueError, match=f'{path} cannot be read: '):
-            utils.predict(net, image, max_side=most)
+    with (
+        Image.open(path) as image,
+        pytest.raises(ValueError, match=f'{path} cannot be read: '),
+    ):
+        utils.predict(net, image, max_side=most)
 
 
 def test_unreadable_file_is_named(net, tmp_path):
