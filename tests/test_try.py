@@ -1,6 +1,7 @@
 """The page «Try it», in a real browser, opened as a file."""
 
 import base64
+import io
 import json
 import re
 from pathlib import Path
@@ -317,6 +318,37 @@ def test_what_is_no_photo_is_named(page, tmp_path, content):
     (tmp_path / '<b>x.jpg').write_bytes(content)
     said = page.give(tmp_path / '<b>x.jpg')
     assert said == '<b>x.jpg cannot be read as a photo.'
+
+
+WAYS = {
+    'JPEG': {},
+    'JPEG, progressive': {'progressive': True},
+    'PNG': {},
+    'WEBP': {'lossless': True},
+}
+
+
+@pytest.mark.parametrize('way', WAYS)
+def test_half_a_photo_is_not_taken_for_a_whole_one(page, tmp_path, way):
+    """A browser shows its upper part. A thumbnail in it has an end, too."""
+    photo = Image.fromarray(utils.read_image(scenes()[0])[:64, :96])
+    thumbnail = io.BytesIO()
+    photo.resize((12, 8)).save(thumbnail, 'JPEG')
+    path, kind = tmp_path / 'x.jpg', way.partition(',')[0]
+    photo.save(path, kind, comment=thumbnail.getvalue(), **WAYS[way])
+    whole = path.read_bytes()
+    for content, words in (
+        (whole, '96 × 64 pixels'),
+        (whole + b'more behind it', '96 × 64 pixels'),
+        (whole[: -len(whole) // 4], 'x.jpg '),
+    ):
+        path.write_bytes(content)
+        said = page.give(path)
+        assert words in said
+    assert said in (
+        'x.jpg is cut off: a part of the photo is missing.',
+        'x.jpg cannot be read as a photo.',
+    )
 
 
 def test_a_photo_is_dropped_or_pasted(page):

@@ -13,6 +13,33 @@ function unpacked(text) {
   return bytes;
 }
 
+/** Whether a file of a photo, its bytes, ends before its end is marked.
+ *
+ * Browsers show what there is of it, and leave the rest grey.
+ */
+function endsEarly(bytes) {
+  const view = new DataView(bytes.buffer);
+  const has = (mark, from) => {
+    for (let n = from; n + 4 <= bytes.length; n++) {
+      if (view.getUint32(n) === mark) return true;
+    }
+    return false;
+  };
+  if (bytes.length < 16) return true;
+  const first = view.getUint32(0);
+  if (first === 0x89504e47) return !has(0x49454e44, 8); // PNG: IEND
+  if (first === 0x52494646) { // RIFF, as WebP is
+    return view.getUint32(4, true) + 8 > bytes.length;
+  }
+  if (first >>> 8 !== 0xffd8ff) return false;
+  let at = 2; // JPEG: parts with their lengths, then the pixels' scans
+  while (at + 4 <= bytes.length && view.getUint16(at) !== 0xffda) {
+    at += 2 + view.getUint16(at + 2);
+  }
+  while (at + 2 <= bytes.length && view.getUint16(at) !== 0xffd9) at++;
+  return at + 2 > bytes.length;
+}
+
 /** Read a photo upright, its longer side at most `longest` pixels.
  *
  * `blob`: of any kind that the browser reads. What is transparent becomes
@@ -32,6 +59,9 @@ async function readPhoto(blob, name, longest) {
         `megapixels; at most ${MOST / 1e6} fit in here.`);
     }
     if (!(wide * high)) throw new Error('no size');
+    if (endsEarly(new Uint8Array(await blob.arrayBuffer()))) {
+      throw new Trouble(`${name} is cut off: a part of the photo is missing.`);
+    }
     return drawn(image, wide, high, Math.min(1, longest / Math.max(wide, high)));
   } catch (error) {
     if (error instanceof Trouble) throw error;
