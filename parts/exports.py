@@ -225,7 +225,8 @@ def _from_yolo(place, files):
 def _of_roboflow(photos, masks, classes, given):
     kind = 'masks of Roboflow'
     classes = _joined(given, Export(kind, classes, {}))
-    classes = classes._replace(endings=('', '_mask'))
+    remedy = 'add a line for it to _classes.csv, or export the labels again'
+    classes = classes._replace(endings=('', '_mask'), otherwise=remedy)
     return _from_masks(kind, photos, masks, classes)
 
 

@@ -310,6 +310,18 @@ def test_photos_and_files_of_coco_that_lack_the_other(tmp_path):
     assert len(table.names) == 3
 
 
+def test_a_number_that_the_list_of_roboflow_lacks(tmp_path, capsys):
+    """File, place, and where to write it down."""
+    given = of_roboflow(tmp_path)
+    write(tmp_path / '_classes.csv', 'Pixel Value, Class\n0, none\n1, fish\n')
+    with pytest.raises(ValueError, match=r'errors \(4\)'):
+        make_own(**given, out=tmp_path / 'set')
+    assert (
+        'error: c_mask.png: number 2 at row 10, column 20 is no class'
+    ) in (printed := capsys.readouterr().out)
+    assert printed.count('add a line for it to _classes.csv') == 4
+
+
 # ---------------------------------------------------------------- classes
 
 
