@@ -221,6 +221,56 @@ def narrow(narrow, different_narrow, different_wide, gradient):
     )
 
 
+# ------------------------------------------------------ A Rule for Any Height
+@check('three whole numbers and a share')
+def fitted(rows, columns, added, colleague):
+    """Check what is laid around a photo of 375 x 500 for a stride of 32.
+
+    rows, columns: so many pixels; added: the share that they are of the
+    padded photo. colleague: rows of the rule that is wrong for a height of
+    320.
+    """
+    height, width, stride = 375, 500, 32
+    more = [
+        next(n for n in range(stride) if (size + n) % stride == 0)
+        for size in (height, width)
+    ]
+    for answer, size, right, what in (
+        (rows, height, more[0], 'rows'),
+        (columns, width, more[1], 'columns'),
+    ):
+        expect(
+            array(answer, (), f'the number of {what}'),
+            right,
+            f'another number of {what} makes a multiple of 32',
+            (size % stride, 'so many are too many for the multiple below'),
+            (right + stride, 'this fits, but fewer do, too'),
+            (size + right, 'this is the padded size: how much was added?'),
+            got='{:g}',
+            hint=f'which multiple of 32 comes next after {size}?',
+        )
+    whole = (height + more[0]) * (width + more[1])
+    expect(
+        share(added, (), 'the share'),
+        1 - height * width / whole,
+        'another share of the padded photo is padding',
+        (whole / (height * width) - 1, 'a share of what the network sees'),
+        (height * width / whole, 'this is the share of the photo'),
+        (more[0] * more[1] / whole, 'this is the corner alone'),
+        hint='count the pixels of the photo and of the padded one',
+        tolerance=ROUNDED,
+    )
+    expect(
+        array(colleague, (), "the colleague's rows"),
+        stride,
+        'the rule gives another number of rows',
+        (0, 'so many are needed: what does the rule say?'),
+        got='{:g}',
+        hint='what remains if 320 is divided by 32?',
+    )
+    return 'A rule that is wrong where nothing is to be done is hard to see.'
+
+
 # ----------------------------------------------- Fold a Layer That Has a Bias
 
 

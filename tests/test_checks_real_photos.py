@@ -30,10 +30,11 @@ PADS = {'even': (0, 1), 'odd': (1, 1), 'five': (1, 2), 'one': (0, 0)}
         lambda x: check.borders((0, 1), (1, 1), (1, 2), x, 2),
         lambda x: check.narrow(MAP, 2, 4, x),
         lambda x: check.narrow(MAP, 2, x, (1, 1, 1, 0)),
+        lambda x: check.fitted(9, 12, 0.0463, x),
         lambda x: check.sure(0.6, 0.4, 5 / 6, x, 0),
         lambda x: check.sure(0.6, 0.4, 5 / 6, 0.55, x),
     ],
-    ids=['share', 'second', 'one', 'gradient', 'wide', 'best', 'most'],
+    ids='share second one gradient wide rows best most'.split(),
 )
 def test_any_last_answer_gets_a_message(one, answer):
     if answer is HOSTILE['no axis'] and one(0):
@@ -160,6 +161,35 @@ def test_the_gradient_is_that_of_mxnet():
 )
 def test_narrow_wrong(answers, phrase):
     says(check.narrow(*answers), phrase)
+
+
+# ------------------------------------------------------ A Rule for Any Height
+def test_fitted():
+    assert check.fitted(9, 12, 0.0463, 32)
+    assert check.fitted(9.0, np.array(12), Fraction(9108, 196608), 32)
+
+
+@pytest.mark.parametrize(
+    'answers, phrase',
+    [
+        ((23, 12, 0.0463, 32), 'for the multiple below'),
+        ((41, 12, 0.0463, 32), 'but fewer do, too'),
+        ((384, 12, 0.0463, 32), 'how much was added?'),
+        ((8, 12, 0.0463, 32), 'comes next after 375?'),
+        ((9, 20, 0.0463, 32), 'for the multiple below'),
+        ((9, 44, 0.0463, 32), 'but fewer do, too'),
+        ((9, 11, 0.0463, 32), 'comes next after 500?'),
+        ((9, 12, 0.0486, 32), 'of what the network sees'),
+        ((9, 12, 0.954, 32), 'the share of the photo'),
+        ((9, 12, 108 / 196608, 32), 'the corner alone'),
+        ((9, 12, 0.3, 32), 'and of the padded one'),
+        ((9, 12, 4.6, 32), 'not a percentage'),
+        ((9, 12, 0.0463, 0), 'what does the rule say?'),
+        ((9, 12, 0.0463, 31), 'if 320 is divided by 32?'),
+    ],
+)
+def test_fitted_wrong(answers, phrase):
+    says(check.fitted(*answers), phrase)
 
 
 # --------------------------------------------- Fold a Layer That Has a Bias

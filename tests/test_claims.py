@@ -1158,6 +1158,28 @@ def _(out):
     yield 'At the other end, 9 becomes 6, and its gradient', not gradient[-1]
 
 
+@real_tasks("print(f'{rows} rows, {columns} columns, a share of")
+def _(out):
+    (rows, columns, added), (colleague,) = out.rows()
+    yield (
+        'Eleven times 32 is 352, too little; twelve times is 384. The columns '
+        'go up to 512.',
+        (375 + rows, 500 + columns) == (384, 512),
+    )
+    yield (
+        'What is added is less than a twentieth of what the network sees.',
+        added < 1 / 20,
+    )
+    yield (
+        'it adds 32 rows that nobody needs',
+        (colleague, -320 % 32) == (32, 0),
+    )
+    yield (
+        'The network has worked on a tenth more pixels',
+        colleague / 320 == 0.1,
+    )
+
+
 @real_tasks('for variance in (1, 1e-3, 0):')
 def _(out):
     ordinary, _, zero = out.rows('variance')
@@ -1246,7 +1268,7 @@ def _(out):
     )
 
 
-@own('features, origin = utils.pretrained_backbone()')
+@own('num_steps, judged = 45, {}')
 def _(out):
     steps, batch = out.rows()[0]
     names = 'all background', 'weights from ImageNet', 'weights from drawings'
@@ -1268,6 +1290,39 @@ def _(out):
     yield (
         'If it is and `val` is much lower, as here',
         imagenet[0] > 2 * base[0] and imagenet[1] < imagenet[0] - 0.1,
+    )
+
+
+@own('for name, (make, steps, windows) in trials.items():')
+def _(out):
+    names = 'all background', 'ImageNet, 5 ', 'ImageNet, 15 ', 'ImageNet, 45 '
+    columns = list(zip(*(out.row(name) for name in names), strict=True))
+    yield (
+        'From five to 15 and to 45 of them, both columns rise, on the photos '
+        'that the network learns and on the others.',
+        all(map(rises, columns)),
+    )
+    changed, unchanged = (
+        out.row(f'ImageNet, {way}') for way in ('45 steps', 'unchanged')
+    )
+    yield (
+        'in 45 steps each photo has come up 15 times',
+        out.row('steps: each photo comes up') == [15],
+    )
+    yield (
+        'the network knows its own photos better, and the others as well.',
+        unchanged[0] > changed[0] and unchanged[1] > changed[1],
+    )
+    trained, frozen = (
+        out.row(f'drawings, {way}') for way in ('45 steps', 'frozen')
+    )
+    yield (
+        'with them the network learns less of its photos; what it says of the '
+        'others is near the baseline either way.',
+        frozen[0] < trained[0]
+        and all(
+            near(one[1], columns[1][0], 0.08) for one in (trained, frozen)
+        ),
     )
 
 
