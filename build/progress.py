@@ -30,7 +30,7 @@ USUAL = {
     'chapters/heat-map.md': 30,
     'chapters/skip-connections.md': 400,
     'chapters/real-photos.md': 90,
-    'chapters/own-data.md': 50,
+    'chapters/own-data.md': 70,
     'chapters/scaling.md': 45,
     'chapters/atrous.md': 150,
     'chapters/crf.md': 200,
