@@ -2188,6 +2188,213 @@ def _(out):
     )
 
 
+# ------------------------------------------------- GluonCV beside the book
+gluoncv = page('chapters/gluoncv')
+
+
+@gluoncv("print(str(error).split('. ')[1]")
+def _(out):
+    yield (
+        "The network's last step calls an operator that takes older arrays "
+        'only.',
+        'legacy operator which can only accept legacy ndarrays' in out,
+    )
+
+
+@gluoncv("print('outside there is no', error.name)")
+def _(out):
+    inside, outside, error = out.splitlines()
+    yield (
+        '`utils.older_arrays()` does that for the lines of a `with`.',
+        inside.endswith('off') and outside.endswith('on'),
+    )
+    yield (
+        'A network that was made inside cannot be called outside.',
+        error.endswith('Convolution'),
+    )
+    yield "At the border stand NumPy's own arrays", ': numpy,' in outside
+
+
+@gluoncv('pairs are the same, but for void:')
+def _(out):
+    yield 'The photos are the same.', out.row('')[:2] == [20, 20]
+    yield (
+        'In the masks, void is $-1$ instead of 255',
+        '255]' in out.splitlines()[1] and '[-1.' in out.splitlines()[2],
+    )
+
+
+@gluoncv("print('are of train and', len(found & names['val']")
+def _(out):
+    ((both, train, val),) = out.rows()
+    yield (
+        '**The split `train` reads the file `trainval.txt`.**',
+        both == train + val and val > 0,
+    )
+    yield 'every photo of the evaluation has been seen', val == 60
+
+
+@gluoncv('our padding that counts:')
+def _(out):
+    theirs, ours = out.rows('that counts:' * 0)
+    yield (
+        '**GluonCV pads masks with 0, and 0 is the background.**',
+        theirs[0] > 5 and out.splitlines()[0].endswith('[-1.  0.]'),
+    )
+    yield 'Ours is void, so it counts for nothing.', ours[0] == 0
+
+
+@gluoncv("print(f'{share:.0%} of it is judged')")
+def _(out):
+    yield (
+        'the shorter side is resized to 480 pixels, and then the *middle* is '
+        'cut out',
+        '(480, 480)' in out,
+    )
+    yield 'other pixels, and fewer', out.rows()[-1][0] < 100
+
+
+@gluoncv("is our {b}'")
+def _(out):
+    yield 'but not all under the same names', len(out.splitlines()) == 4
+
+
+@gluoncv("print(f'classes present: {present} of {num_classes}')")
+def _(out):
+    ours, theirs = (
+        [Printed(line).number(word) for line in out.splitlines()[:2]]
+        for word in ('ours', 'theirs')
+    )
+    present, every = out.row('present:')
+    yield 'The accuracies agree', ours[0] == theirs[0]
+    yield 'The mean IUs do not.', ours[1] != theirs[1]
+    yield (
+        '**Theirs is a mean over all classes, ours over those present in the '
+        'labels.**',
+        near(theirs[1] * every / present, ours[1], 1e-5),
+    )
+
+
+@gluoncv("print(f'with 255: {accuracy_255:.6f}")
+def _(out):
+    ((wrong, right), (_, _, product)) = (
+        [row[0], row[-1]] if number == 0 else row
+        for number, row in enumerate(out.rows(': ') + out.rows())
+        if number in (0, 2)
+    )
+    yield (
+        'void pixels now count, and each of them as a mistake',
+        wrong < right and near(wrong, product, 2e-6),
+    )
+
+
+@gluoncv("print(f'precision {p:.3f}, recall {r:.3f}')")
+def _(out):
+    rows = out.rows('best IoU')
+    yield (
+        'The fourth box fits well, and still is a mistake',
+        rows[3][0] > 0.9 and rows[3][1] < rows[2][1],
+    )
+    recalls = [row[2] for row in rows]
+    yield (
+        'Going down the list, the *recall* grows whenever a box is right',
+        recalls == [0.333, 0.333, 0.667, 0.667, 1],
+    )
+    yield (
+        'the *precision*, the share of right ones so far, goes up and down',
+        rows[1][1] < rows[2][1] > rows[3][1] < rows[4][1],
+    )
+
+
+@gluoncv("print(f'by hand: area {area:.6f}")
+def _(out):
+    area, eleven = out.row('by hand:')
+    yield (
+        'Both agree.',
+        out.number('VOCMApMetric:') == area
+        and out.number('VOC07MApMetric:') == eleven,
+    )
+
+
+@gluoncv("print(f'with {offset} added: IoU {value:.4f}')")
+def _(out):
+    without, one_more = out.column('IoU')
+    yield (
+        'For small boxes near the limit it decides.',
+        without < 0.5 <= one_more,
+    )
+
+
+@gluoncv("print('              backbone   stride    head')")
+def _(out):
+    rows = {
+        line[:13].strip(): Printed(line[13:]).row('')
+        for line in out.splitlines()[1:]
+    }
+    backbone, stride, head = rows['their fcn']
+    yield (
+        'it has a stride of 8 by dilation, no skip connections, and a head '
+        'with a hidden layer of $3 \\times 3$',
+        stride == 8 and head > 9,
+    )
+    heads = [rows[name][-1] for name in ('FCN-32s', 'our ASPP')]
+    yield (
+        'Next to these heads, ours are tiny.',
+        max(heads) < min(head, rows['their deeplab'][-1]) / 10,
+    )
+
+
+@gluoncv("print(f', ours {other.weight.shape}, same padding:")
+def _(out):
+    lines = out.splitlines()
+    yield (
+        'Its middle branches are our ASPP: the same kernels, rates and '
+        'paddings.',
+        true(out)
+        and [line.split(', rate ')[1].split(',')[0] for line in lines]
+        == ['1', '12', '24', '36', '1'],
+    )
+    yield (
+        'each gives 256 maps instead of scores',
+        all('(256, 2048' in line for line in lines),
+    )
+
+
+@gluoncv('coarse, fine = (base(one, x).asnumpy()')
+def _(out):
+    yield (
+        'It is, up to rounding',
+        out.number('difference') < ROUNDING * out.number('up to'),
+    )
+
+
+@gluoncv("print(f'theirs is 3 / 31 of the column")
+def _(out):
+    theirs, ours = (
+        next(row for row in out.rows(name) if len(row) == 6)
+        for name in ('theirs', 'ours')
+    )
+    yield (
+        'Theirs pins the first and the last cell to the first and last pixel',
+        theirs[0] == 0 and theirs[-1] == 3 and out.number('off by') < ROUNDING,
+    )
+    yield (
+        'Ours keeps cells 8 pixels apart',
+        near(ours[2] - ours[1], 1, 1e-3) and near(ours[4] - ours[3], 1, 1e-3),
+    )
+    yield 'it fades', ours[-1] < ours[-2] - 1
+
+
+@gluoncv("print(f'{name:17s}{numbers(getattr(rcnn, name)):6.2f} M')")
+def _(out):
+    yield 'The stride is 16.', '(1, 1024, 20, 30)' in out
+    yield (
+        'Each cell has 15 anchors, so 15 scores and $15 \\cdot 4$ numbers',
+        '(1, 15, 20, 30)' in out and '(1, 60, 20, 30)' in out,
+    )
+    yield '6,000 rows in all', '(1, 6000, 4)' in out
+
+
 # ------------------------------------------------------------ The book's tests
 @pytest.fixture(scope='module')
 def pages(root):
