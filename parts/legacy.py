@@ -18,7 +18,7 @@ import numpy as onp
 import requests
 from mxnet import util
 
-_VERSION = '0.10.5.post0'  # that of requirements/common.in
+_VERSION = '0.10.5.post0'  # that of requirements/cpu.in, gpu.in
 _SERVER = 'https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/'
 
 

@@ -50,7 +50,7 @@ def test_where_it_is_absent_one_line_says_what_to_type(monkeypatch, root):
     with pytest.raises(ImportError) as error:
         utils.import_gluoncv()
     words = shown(error).split('Type: python -m pip install --no-deps ')[1]
-    chosen = (root / 'requirements' / 'common.in').read_text('utf-8')
+    chosen = (root / 'requirements' / 'cpu.in').read_text('utf-8')
     assert words.split()[0] in re.findall(r'^gluoncv\S+', chosen, re.M)
     pins = (root / 'requirements' / 'cpu.txt').read_text('utf-8')
     for package in words.split()[1:]:
