@@ -2334,7 +2334,11 @@ def _(out):
         'with a hidden layer of $3 \\times 3$',
         stride == 8 and head > 9,
     )
-    heads = [rows[name][-1] for name in ('FCN-32s', 'our ASPP')]
+    heads = [row[-1] for name, row in rows.items() if 'their' not in name]
+    yield (
+        'has less than a sixth of the numbers of their backbone alone',
+        rows['our Lite0'][0] + rows['our Lite0'][2] < backbone / 6,
+    )
     yield (
         'Next to these heads, ours are tiny.',
         max(heads) < min(head, rows['their deeplab'][-1]) / 10,

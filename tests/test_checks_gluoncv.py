@@ -2,7 +2,7 @@
 
 from answers import HOSTILE, says
 from checks import OPEN, WRONG
-from checks import gluoncv_beside as check
+from checks import gluoncv as check
 
 import numpy as onp
 import pytest
