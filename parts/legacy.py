@@ -165,4 +165,4 @@ def _wait_for(url, name, timeout):
 def _no_weights(name, error):
     status = getattr(getattr(error, 'response', None), 'status_code', None)
     why = f'says {status}' if status else 'does not answer'
-    return ConnectionError(f'no {name}: the server of its weights {why}')
+    return ConnectionError(f'no {name}: its server {why}')

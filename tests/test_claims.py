@@ -2345,9 +2345,9 @@ def _(out):
     )
 
 
-@gluoncv("print(f', ours {other.weight.shape}, same padding:")
+@gluoncv("print(f'  ours {other.weight.shape}, same padding:")
 def _(out):
-    lines = out.splitlines()
+    lines = [line for line in out.splitlines() if 'ours' not in line]
     yield (
         'Its middle branches are our ASPP: the same kernels, rates and '
         'paddings.',
