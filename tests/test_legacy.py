@@ -175,7 +175,9 @@ def test_gluoncv_weights_that_are_no_zip_file_are_refused(
 
 
 def test_a_server_without_the_gluoncv_weights_is_quoted(server):
-    with pytest.raises(ConnectionError, match=f'^no {NAME}: its server says 404$'):
+    with pytest.raises(
+        ConnectionError, match=f'^no {NAME}: its server says 404$'
+    ):
         utils.pretrained_gluoncv(NAME)
 
 
