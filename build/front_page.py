@@ -29,6 +29,7 @@ def finish(text, root=ROOT):
     if PLACE not in text or not (root / NET).is_file():
         return text
     net, table, _ = predict.load_net(root / NET)
+    scale = predict.load_about(root / NET).get('scale', 1)
     photos, truths, predictions, confidences = [], [], [], []
 
     def keep(probabilities, photo):
@@ -40,7 +41,7 @@ def finish(text, root=ROOT):
         photo = utils.read_image(path)
         outlines = path.with_suffix('.json')
         truths.append(segbook.read_own(outlines, table, photo.shape[:2]))
-        predictions.append(utils.predict(net, photo, crf=keep))
+        predictions.append(utils.predict(net, photo, scales=[scale], crf=keep))
         photos.append(photo)
     widget = widget_html(
         'compare',

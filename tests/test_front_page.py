@@ -32,6 +32,7 @@ def test_each_photo_is_there_with_what_the_network_says(root):
     data = re.search('data-widget="compare" data-options="([^"]+)"', text)[1]
     data = json.loads(html.unescape(data))
     net, table, _ = predict.load_net(root / front_page.NET)
+    scale = predict.load_about(root / front_page.NET)['scale']
     assert data['classes'] == list(table.names)
     assert len(data['images']) == len(front_page.PHOTOS)
     for name, image in zip(front_page.PHOTOS, data['images'], strict=True):
@@ -39,7 +40,8 @@ def test_each_photo_is_there_with_what_the_network_says(root):
             onp.asarray(Image.open(io.BytesIO(base64.b64decode(image[key]))))
             for key in ('prediction', 'truth')
         )
-        label = utils.predict(net, root / 'photos' / f'{name}.jpg')
+        photo = root / 'photos' / f'{name}.jpg'
+        label = utils.predict(net, photo, scales=[scale])
         found = Image.fromarray(label).resize(image['size'], Image.NEAREST)
         assert (shown == onp.asarray(found)).all()
         assert set(onp.unique(truth)) - {0, utils.VOID}  # an object
