@@ -9,6 +9,7 @@ from pathlib import Path
 
 import utils  # first: it gives MXNet all cores, and NumPy's ways
 
+import mxnet as mx
 import numpy as onp
 from mxnet import autograd, init, np, npx
 from mxnet.gluon import nn
@@ -1367,3 +1368,216 @@ def check_crf(probabilities, photo, weights, widths, steps):
         raise ValueError(f'three widths above 0, and not {widths}')
     if steps < 0:
         raise ValueError(f'the number of steps is not below 0, not {steps}')
+
+
+# ---- chapters/deformable.md
+def places(height, width, size=3, rate=1):
+    """Return rows and columns that a kernel reads: whole, (size², H W).
+
+    One column for each cell of a map (H, W), row by row. The kernel's
+    middle lies on the cell; its other places are `rate` apart.
+    """
+    down, across = onp.mgrid[:size, :size].reshape(2, -1, 1)
+    rows, columns = onp.mgrid[:height, :width].reshape(2, 1, -1)
+    middle = size // 2
+    return rows + rate * (down - middle), columns + rate * (across - middle)
+
+
+def older(operator, *arrays, **settings):
+    """Call an operator of `mx.nd` with arrays of `np`; gradients pass."""
+    arrays = [array.as_nd_ndarray() for array in arrays]
+    return operator(*arrays, **settings).as_np_ndarray()
+
+
+def sample(x, rows, columns):
+    """Read maps (N, C, H, W) at places (N, K, M): (N, C, K, M), bilinear.
+
+    Rows and columns count from 0, the middle of the first pixel. Outside of
+    [0, H) x [0, W) nothing is read; the last row and column are held.
+    Raises ValueError for other shapes, and for maps below 2 x 2.
+    """
+    *_, height, width = x.shape
+    if rows.shape != columns.shape or rows.shape[:1] + (3,) != (
+        len(x),
+        rows.ndim,
+    ):
+        raise ValueError(
+            f'{len(x)} maps want rows and columns of the shape ({len(x)}, K, '
+            f'M), not {rows.shape} and {columns.shape}'
+        )
+    if min(height, width) < 2:
+        raise ValueError(f'a map has at least 2 x 2 cells, not {x.shape[2:]}')
+    inside = (rows >= 0) * (rows < height) * (columns >= 0) * (columns < width)
+    ends = []
+    for place, size in ((columns, width), (rows, height)):
+        place = np.minimum(place, size - 1)
+        place = np.where(inside, place, np.full_like(place, -2))  # nothing
+        ends.append(2 * place / (size - 1) - 1)
+    return older(mx.nd.BilinearSampler, x, np.stack(ends, axis=1))
+
+
+def deform(x, offsets, weight):
+    """Convolve x (N, C, H, W) with (out, C, k, k), each place moved.
+
+    `offsets`: (N, 2 k², H, W), down and across for each point, in cells.
+    k is odd. Raises ValueError for other shapes. Source: Dai et al., 2017.
+    """
+    number, channels, height, width = x.shape
+    out, depth, size, wide = weight.shape
+    if (depth, wide, size % 2) != (channels, size, 1):
+        raise ValueError(
+            f'for {channels} channels the kernel is (out, {channels}, k, k), '
+            f'k odd, not {weight.shape}'
+        )
+    expected = number, 2 * size**2, height, width
+    if offsets.shape != expected:
+        raise ValueError(
+            f'offsets are {expected}, two for each of {size**2} points, not '
+            f'{offsets.shape}'
+        )
+    moves = offsets.reshape(number, size**2, 2, -1)
+    rows, columns = (
+        np.array(whole, dtype='float32', ctx=x.ctx) + moves[:, :, axis]
+        for axis, whole in enumerate(places(height, width, size))
+    )
+    read = sample(x, rows, columns).reshape(number, -1, height * width)
+    total = np.matmul(weight.reshape(out, -1), read)
+    return total.reshape(number, out, height, width)
+
+
+def gradient_map(net, x):
+    """Return how much the middle output depends on each pixel: NumPy (H, W).
+
+    `x`: photos (N, C, H, W). The outputs' channels are added up with random
+    weights; the result is the root mean square over photos and channels.
+    """
+    x.attach_grad()
+    with autograd.record(train_mode=False):
+        y = net(x)
+        middle = y[:, :, y.shape[2] // 2, y.shape[3] // 2]
+    middle.backward(np.random.normal(size=middle.shape, ctx=x.ctx))
+    return onp.sqrt((x.grad.asnumpy() ** 2).mean(axis=(0, 1)))
+
+
+def spread(values):
+    """Return the standard deviation of the rows, in pixels.
+
+    Each pixel of `values` (H, W) counts with its square.
+    """
+    share = (values**2).sum(axis=1) / (values**2).sum()
+    rows = onp.arange(len(share))
+    return onp.sqrt((share * (rows - (share * rows).sum()) ** 2).sum())
+
+
+class DeformableConv(nn.HybridBlock):
+    """A 3 x 3 convolution (N, C, H, W) to (N, out, H, W) that says where.
+
+    Its offsets begin at zero: at first it is a plain convolution. `moves`
+    holds those of the last call, (N, 18, H, W).
+    """
+
+    def __init__(self, channels, in_channels):
+        super().__init__()
+        settings = {'padding': 1, 'in_channels': in_channels}
+        self.where = nn.Conv2D(18, 3, weight_initializer='zeros', **settings)
+        self.what = nn.Conv2D(channels, 3, use_bias=False, **settings)
+        # MXNet 2 would leave it open until the first call of `what`.
+        self.what.weight.shape = channels, in_channels, 3, 3
+
+    def forward(self, x):
+        self.moves = self.where(x)
+        return deform(x, self.moves, self.what.weight.data(x.ctx))
+
+
+def own_maps(pooled):
+    """Keep what each bin reads in its own map: (R, C, k, k) to (R, D, k, k).
+
+    C = D k²; bin (i, j) of output o reads channel (o k + i) k + j.
+    """
+    regions, channels, k, _ = pooled.shape
+    if channels % k**2:
+        raise ValueError(f'{channels} channels are no multiple of {k}² bins')
+    square = pooled.reshape(regions, -1, k**2, k**2)
+    kept = (square * np.eye(k**2, ctx=pooled.ctx)).sum(axis=2)
+    return kept.reshape(regions, -1, k, k)
+
+
+def regions_of(x, rois):
+    """Return the maps that belong to boxes, and their corners, rounded.
+
+    `x`: maps (N, C, H, W); `rois`: (R, 5), the number of the map, then left,
+    top, right, bottom in pixels, inclusive. Returns (R, C, H, W), and two
+    (R, 2), across and down. Raises ValueError for other shapes.
+    """
+    if rois.ndim != 2 or rois.shape[1] != 5:
+        raise ValueError(f'boxes are (R, 5), not {rois.shape}')
+    low, high = np.floor(rois[:, 1:3] + 0.5), np.floor(rois[:, 3:] + 0.5)
+    return x[rois[:, 0].astype('int32')], low, high + 1
+
+
+def psroi_pool(x, rois, k, scale):
+    """Position-sensitive RoI pooling: means of bins, (R, C / k², k, k).
+
+    `x`, `rois`: see `regions_of`; `scale`: cells of the map a pixel.
+    """
+    maps, low, high = regions_of(x, rois)
+    low, high = (end.reshape(-1, 2, 1) * scale for end in (low, high))
+    size = np.maximum(high - low, 0.1) / k
+    bins = np.arange(k, ctx=x.ctx)
+    first = np.floor(bins * size + low)  # (R, 2, k)
+    last = np.ceil((bins + 1) * size + low)
+
+    def shares(axis, length):
+        """Matrices (R, 1, k, length) whose rows are means over bins."""
+        cells = np.arange(length, ctx=x.ctx)
+        begun = cells >= np.expand_dims(first[:, axis], 2)
+        ended = cells >= np.expand_dims(last[:, axis], 2)
+        inside = begun.astype('float32') - ended.astype('float32')
+        number = np.maximum(inside.sum(axis=2, keepdims=True), 1)
+        return np.expand_dims(inside / number, 1)
+
+    across, down = shares(0, x.shape[3]), shares(1, x.shape[2])
+    halfway = np.matmul(down, maps)
+    return own_maps(np.matmul(halfway, across.swapaxes(2, 3)))
+
+
+def moving_pool(x, rois, moves, scale, samples=2, reach=0.1):
+    """Deformable RoI pooling: what moved bins read, (R, C, k, k).
+
+    `x`, `rois`: see `regions_of`. `moves`: (R, 2, k, k), across and down, in
+    parts of the box, times `reach`. Each bin is the mean of samples² places.
+    Raises ValueError for other shapes. Source: Dai et al., 2017.
+    """
+    count, k = len(rois), moves.shape[-1]
+    if moves.shape != (count, 2, k, k):
+        raise ValueError(
+            f'{count} boxes want moves ({count}, 2, k, k), not {moves.shape}'
+        )
+    maps, low, high = regions_of(x, rois)
+    low, high = (scale * end.reshape(-1, 2, 1, 1) - 0.5 for end in (low, high))
+    size = np.maximum(high - low, 0.1)
+    bins, steps = (  # across, then down
+        np.array(onp.indices((n, n))[::-1], dtype='float32', ctx=x.ctx)
+        for n in (k, samples)
+    )
+    start = low + size * (bins / k + reach * moves)
+    inner = steps.reshape(2, 1, -1) / (k * samples) * size
+    spots = start.reshape(count, 2, -1, 1) + inner  # (R, 2, k², samples²)
+    return mean_inside(maps, spots[:, 0], spots[:, 1]).reshape(count, -1, k, k)
+
+
+def mean_inside(maps, columns, rows):
+    """Mean over the last axis of places (R, K, S), those off the map left out.
+
+    Up to half a cell off the border, the border's cell is read: (R, C, K).
+    """
+    height, width = maps.shape[2:]
+    inside = (columns >= -0.5) * (columns <= width - 0.5)
+    inside = inside * (rows >= -0.5) * (rows <= height - 0.5)
+    rows, columns = (
+        np.clip(rows, 0, height - 1),
+        np.clip(columns, 0, width - 1),
+    )
+    inside = np.expand_dims(inside, 1).astype('float32')
+    read = sample(maps, rows, columns) * inside
+    return read.sum(axis=3) / np.maximum(inside.sum(axis=3), 1)

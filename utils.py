@@ -97,6 +97,7 @@ from parts.pictures import (
     show_images,
     show_matrix,
     show_overlay,
+    show_points,
 )
 from parts.plots import plot, plot_bars
 from parts.precision import compute_in, scaled_backward
@@ -138,6 +139,7 @@ __all__ += ['show_widget', 'vary', 'compare_times', 'take_step', 'train']
 __all__ += ['training_memory', 'stored_table', 'import_gluoncv']
 __all__ += ['older_arrays', 'pretrained_gluoncv']
 __all__ += ['fuse', 'lite0_file', 'load_saved', 'move', 'read_torch']
+__all__ += ['show_points']
 
 
 def train(

@@ -34,6 +34,7 @@ USUAL = {
     'chapters/scaling.md': 45,
     'chapters/atrous.md': 150,
     'chapters/crf.md': 200,
+    'chapters/deformable.md': 90,
     'chapters/gluoncv.md': 30,
     'exercises/data.md': 10,
     'exercises/transposed-conv.md': 10,
@@ -46,6 +47,7 @@ USUAL = {
     'exercises/scaling.md': 10,
     'exercises/atrous.md': 10,
     'exercises/crf.md': 5,
+    'exercises/deformable.md': 10,
     'exercises/gluoncv.md': 5,
 }
 WAITING, RUNNING, EXECUTED, FAILED, LEFT_OUT = range(5)

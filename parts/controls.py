@@ -103,8 +103,9 @@ def show_widget(name, **data):
         name: 'tconv', the transposed-convolution explorer; 'atrous', that
             of convolutions with holes; 'bilinear', the bilinear kernel;
             'compare', photos beside predictions and truth; 'crf', a
-            conditional random field; or 'answer', boxes for numbers, on a
-            page of exercises.
+            conditional random field; 'deformable', the nine points of a
+            kernel over a photo; or 'answer', boxes for numbers, on a page
+            of exercises.
         **data: for 'tconv', state='h=5&w=7&k=4&s=2&p=1&a=0' to begin with,
             and views='scatter' to show only the stamps at first.
             For 'atrous', state='k=3&rates=1,2,2&strides=1,1,2'.
@@ -123,6 +124,8 @@ def show_widget(name, **data):
             height x width; settings, a dict of w1, alpha, beta, w2, gamma
             and steps to begin with; class_names and colors. Classes that are
             nowhere more probable than 1 % are left out.
+            For 'deformable': photo, uint8 height x width, of at least 2 x 2
+            pixels; and centre, the row and column where the kernel stands.
 
     Raises:
         FileNotFoundError: there is no widget of that name.
@@ -148,6 +151,8 @@ def widget_html(name, **data):
         data = _compare_data(**data)
     if name == 'crf':
         data = _crf_data(**data)
+    if name == 'deformable':
+        data = _deformable_data(**data)
     style, script = (
         '\n'.join(
             path.read_text(encoding='utf-8')
@@ -165,6 +170,28 @@ def widget_html(name, **data):
         f"<script>\n(() => {{\n'use strict';\n{script}"
         f"mount('{name}', make);\n}})();\n</script>"
     )
+
+
+def _deformable_data(photo, centre):
+    """Pack what the 'deformable' widget reads: grey values in base64."""
+    import base64
+
+    photo = host(photo)
+    if photo.ndim != 2 or photo.dtype != onp.uint8 or min(photo.shape) < 2:
+        raise ValueError(
+            'a grey photo is uint8, height x width, at least 2 x 2, not '
+            f'{photo.dtype} of shape {photo.shape}'
+        )
+    sides = zip(centre, photo.shape, strict=True)
+    if not all(0 <= place < side for place, side in sides):
+        raise ValueError(f'{centre} is no place in a photo of {photo.shape}')
+    height, width = photo.shape
+    return {
+        'width': width,
+        'height': height,
+        'photo': base64.b64encode(photo.tobytes()).decode(),
+        'centre': [int(place) for place in centre],
+    }
 
 
 def _crf_data(photo, probabilities, truth, settings, class_names, colors):

@@ -55,6 +55,7 @@ _STRIP = 4  # times as wide as high
 
 _PER_INCH = 200  # pixels of a drawing
 _GAP = 0.08  # between images, in inches
+_POINT = '#d55e00'  # seen on grey, and by colour-blind eyes
 
 
 def _frame(image, width):
@@ -321,6 +322,42 @@ def _small_overlay(photo, label, table, frame):
             for top in range(0, len(photo), rows)
         ]
     )
+
+
+def show_points(images, points, titles, alt, size=2.4):
+    """Draw images side by side in grey, each with places marked on it.
+
+    Args:
+        images: arrays (height, width), as `show_images` takes them.
+        points: as many arrays (K, 2) of rows and columns, in pixels from 0,
+            the middle of the first; they may lie off the image.
+        titles: as many strings.
+        alt: a sentence that says what is to be seen.
+        size: width of an image in inches.
+
+    Raises:
+        ValueError: another number of points or titles; no (K, 2).
+    """
+    fig = new_figure((size + 0.1) * len(images) + 0.1, size + 0.4)
+    for index, (image, spots, title) in enumerate(
+        zip(images, points, titles, strict=True)
+    ):
+        picture, spots = _as_picture(image), host(spots)
+        if spots.ndim != 2 or spots.shape[1] != 2:
+            raise ValueError(f'places are (K, 2), not {spots.shape}')
+        axes = add_axes(fig, 0.1 + index * (size + 0.1), 0.1, size, size)
+        axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
+        for place in spots:
+            axes.plot(*place[::-1], 'o', ms=7, mfc=_POINT, mec='white')
+        height, width = picture.shape[:2]
+        off = max(0, -spots.min(), *(spots.max(axis=0) - (height, width)))
+        edge = 0.5 + 1.1 * off
+        axes.set(
+            xlim=(-edge, width + edge - 1), ylim=(height + edge - 1, -edge)
+        )
+        axes.set_axis_off()
+        axes.set_title(caption(title), fontsize=11.5, pad=4)
+    show(fig, alt, photo=True)
 
 
 def show_matrix(matrix, alt, titles=None, digits=3, size=0.42):
