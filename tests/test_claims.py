@@ -2117,6 +2117,104 @@ def _(out):
     )
 
 
+# ------------------------------------------------- Chapter: moving kernels
+moving = page('chapters/deformable')
+
+
+@moving('for rate in (1, 2):')
+def _(out):
+    yield (
+        'A convolution with holes differs from one without in its list of '
+        'places, and in nothing else.',
+        len(out.rows('off by')) == 2 and max(out.column('off by')) < 1e-4,
+    )
+
+
+@moving('none = np.zeros((2, 18, 9, 11))')
+def _(out):
+    numbers = [n for row in out.rows('off by') for n in row]
+    yield 'With zero offsets, both are a convolution.', numbers[0] < 1e-4
+    yield (
+        'The few lines and the operator agree up to rounding, at the border, '
+        'too.',
+        len(numbers) == 9 and max(numbers) < 1e-4,
+    )
+
+
+@moving('depths = [1, 2, 4, 8, 16, 32]')
+def _(out):
+    ratios = out.column('over the root of the depth')
+    fields = out.column('field')
+    yield (
+        'The field grows with the depth, what is really seen with its root.',
+        fields == [3, 5, 9, 17, 33, 65]
+        and rises(out.column('standard deviation')),
+    )
+    yield (
+        'The last column hardly changes: the root holds.',
+        len(ratios) == 6 and max(ratios) < 1.3 * min(ratios),
+    )
+    yield (
+        'The units between the layers (ReLU) cut connections at random, and '
+        'change little.',
+        all(near(ratio, (2 / 3) ** 0.5, 0.15) for ratio in ratios),
+    )
+
+
+@moving('for stage, end in enumerate((6, 7, 8, 11), 1):')
+def _(out):
+    pairs = out.rows('field')
+    yield (
+        'In every stage the field is many times as large as the standard '
+        'deviation.',
+        len(pairs) == 4 and all(field > 5 * far for field, far in pairs),
+    )
+
+
+@moving('longer, _ = train(False, more * steps)')
+def _(out):
+    deformable = out.number('deformable, 100 steps: mean IU')
+    plain = out.number('plain, 100 steps: mean IU')
+    longer = out.number('plain, 500 steps: mean IU')
+    yield (
+        'After as many steps, on the same shapes, that net is far ahead.',
+        deformable > plain + 0.1,
+    )
+    yield (
+        'the plain net that has taken five times as many steps has not had '
+        'more time, and it is the better one.',
+        longer > deformable,
+    )
+
+
+@moving('limits = [8, 16, 24, 32, 44]')
+def _(out):
+    words = 'by width 8, 16, 24, 32 to 44:'
+    layers = [out.row(f'layer {n}, {words}') for n in (1, 2, 3)]
+    yield (
+        'In each of the three layers, the wider the object, the wider apart '
+        'the points; and on wide objects those of the last layer are the '
+        'widest.',
+        all(len(means) == 4 and rises(means) for means in layers)
+        and max(layers[0][-1], layers[1][-1]) < layers[2][-1],
+    )
+
+
+@moving("('bins', lambda x: psroi_pool(x, rois, k, scale)")
+def _(out):
+    numbers = [n for row in out.rows('off by') for n in row]
+    yield (
+        "Output and gradients agree with MXNet's operators",
+        len(numbers) == 5 and max(numbers) < 1e-4,
+    )
+
+
+@moving('ramp = np.zeros((1, 1, 40, 40))')
+def _(out):
+    small, large = out.column('moves by')
+    yield 'Twice the box, twice the way', near(large, 2 * small, 0.01)
+
+
 # --------------------------------------------------------------- Real photos
 photos = page('chapters/real-photos')
 
