@@ -262,10 +262,8 @@ def modulated(function):
     (N, 18, H, W), (N, 9, H, W) and (out, C, 3, 3); returns (N, out, H, W).
     """
     rng = onp.random.default_rng(8)
-    for number, channels, height, width, out in (
-        (1, 1, 3, 4, 1),
-        (2, 3, 4, 3, 2),
-    ):
+    for sizes in ((1, 1, 3, 4, 2), (2, 3, 4, 3, 1)):
+        number, channels, height, width, out = sizes
         x = rng.normal(size=(number, channels, height, width))
         offsets = rng.normal(size=(number, 18, height, width))
         strengths = rng.uniform(size=(number, 9, height, width))

@@ -357,7 +357,7 @@ def show_points(images, points, titles, alt, size=2.4):
         )
         axes.set_axis_off()
         axes.set_title(caption(title), fontsize=11.5, pad=4)
-    show(fig, alt, photo=True)
+    show(fig, alt)
 
 
 def show_matrix(matrix, alt, titles=None, digits=3, size=0.42):

@@ -55,6 +55,7 @@ NEEDS = {
     'test_hostile_pages.py': 'sphinx',
     'test_lab.py': 'jupyterlab',
     'test_pages.py': 'playwright',
+    'test_points_widget.py': 'playwright',
     'test_progress.py': 'd2lbook',
     'test_reach.py': 'd2lbook',
     'test_rooms.py': 'd2lbook',

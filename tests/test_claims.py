@@ -2147,8 +2147,7 @@ def _(out):
     fields = out.column('field')
     yield (
         'The field grows with the depth, what is really seen with its root.',
-        fields == [3, 5, 9, 17, 33, 65]
-        and rises(out.column('standard deviation')),
+        fields == [3, 5, 9, 17, 33, 65] and rises(out.column('deviation')),
     )
     yield (
         'The last column hardly changes: the root holds.',

@@ -53,7 +53,9 @@ def field():
     }
 
 
+GREY = onp.arange(12, dtype='uint8').reshape(3, 4)
 DATA = {'compare': SCENES, 'crf': field()}
+DATA['deformable'] = {'photo': GREY, 'centre': (1, 2)}
 
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)

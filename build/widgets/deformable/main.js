@@ -7,7 +7,8 @@
 const KERNELS = {
   'mean': Array(9).fill(1 / 9),
   'left to right': [-1, 0, 1, -2, 0, 2, -1, 0, 1].map((w) => w / 8),
-  'middle against the others': TAPS.map(([r, c]) => (r || c ? -1 / 8 : 1)),
+  'middle against the others': Array.from({ length: 9 },
+    (_, k) => (k === 4 ? 1 : -1 / 8)),
 };
 const SHAPES = { // how far a point moves, given its tap
   'regular': () => [0, 0],
