@@ -338,25 +338,30 @@ def show_points(images, points, titles, alt, size=2.4):
     Raises:
         ValueError: another number of points or titles; no (K, 2).
     """
-    fig = new_figure((size + 0.1) * len(images) + 0.1, size + 0.4)
-    for index, (image, spots, title) in enumerate(
-        zip(images, points, titles, strict=True)
-    ):
-        picture, spots = _as_picture(image), host(spots)
+    counts = len(images), len(points), len(titles)
+    if len(set(counts)) != 1:
+        raise ValueError(
+            '{} images, {} lists of places, {} titles'.format(*counts)
+        )
+    images = [_as_picture(image) for image in images]
+    points = [host(spots) for spots in points]
+    off = 0  # how far places lie off their image: all are drawn alike
+    for image, spots in zip(images, points, strict=True):
         if spots.ndim != 2 or spots.shape[1] != 2:
             raise ValueError(f'places are (K, 2), not {spots.shape}')
+        beyond = (spots - image.shape[:2]).max() + 1
+        off = max(off, -float(spots.min()), float(beyond))
+    edge = 0.5 + 1.1 * off
+    fig = new_figure((size + 0.1) * len(images) + 0.1, size + 0.4)
+    for index, (image, spots) in enumerate(zip(images, points, strict=True)):
         axes = add_axes(fig, 0.1 + index * (size + 0.1), 0.1, size, size)
-        axes.imshow(picture, cmap='gray', vmin=0, vmax=255)
-        for place in spots:
-            axes.plot(*place[::-1], 'o', ms=7, mfc=_POINT, mec='white')
-        height, width = picture.shape[:2]
-        off = max(0, -spots.min(), *(spots.max(axis=0) - (height, width)))
-        edge = 0.5 + 1.1 * off
-        axes.set(
-            xlim=(-edge, width + edge - 1), ylim=(height + edge - 1, -edge)
-        )
+        axes.imshow(image, cmap='gray', vmin=0, vmax=255)
+        axes.plot(*spots.T[::-1], 'o', ms=7, mfc=_POINT, mec='white')
+        height, width = image.shape[:2]
+        axes.set_xlim(-edge, width - 1 + edge)
+        axes.set_ylim(height - 1 + edge, -edge)
         axes.set_axis_off()
-        axes.set_title(caption(title), fontsize=11.5, pad=4)
+        axes.set_title(caption(titles[index]), fontsize=11.5, pad=4)
     show(fig, alt)
 
 

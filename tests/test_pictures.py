@@ -285,6 +285,32 @@ def test_plot_bars(shown):
         utils.plot_bars(['cat', 'dog'], [1], 'pixels', alt='Bars.')
 
 
+def test_show_points_puts_them_where_rows_and_columns_say(monkeypatch):
+    found = []
+    monkeypatch.setattr(pictures, 'show', lambda fig, alt: found.append(fig))
+    images = [random_image(6, 9), random_image(6, 9)]
+    points = [numpy.array([[1, 7.5], [5, 0]]), np.array([[-2, 4.0]])]
+    utils.show_points(images, points, ['inside', 'above'], alt='Some points.')
+    (fig,) = found
+    for axes, spots, title in zip(
+        fig.axes, points, ('inside', 'above'), strict=True
+    ):
+        (line,) = axes.lines
+        drawn = numpy.stack(line.get_data()[::-1], axis=1)
+        numpy.testing.assert_array_equal(drawn, utils.host(spots))
+        assert axes.get_title() == title
+        assert axes.get_ylim()[1] < -2  # nothing is cut off, all are alike
+        assert axes.get_xlim() == fig.axes[0].get_xlim()
+
+
+def test_show_points_refuses():
+    image = random_image(6, 9)
+    with pytest.raises(ValueError, match=r'\(K, 2\), not \(9, 1\)'):
+        utils.show_points([image], [numpy.zeros((9, 1))], ['a'], alt='None.')
+    with pytest.raises(ValueError, match='1 images, 2 lists of places, 1'):
+        utils.show_points([image], [[], []], ['a'], alt='None.')
+
+
 def test_show_matrix_writes_the_numbers(shown):
     utils.show_matrix(
         [np.array([[1.5, -2]]), numpy.array([[0, 1 / 3]])],

@@ -10,6 +10,7 @@ from test_explorer import PAGE, keep, widget
 
 import numpy as onp
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from mxnet import np
 
 HEIGHT, WIDTH = 12, 16
@@ -185,6 +186,23 @@ def test_it_fits_a_phone_in_light_and_dark(open_page):
             dark = page.locator('.deformable.is-dark').count()
             assert dark == (theme == 'dark')
         assert page.evaluate('document.documentElement.scrollWidth') <= width
+
+
+@pytest.mark.parametrize('theme', ['light', 'dark'])
+def test_axe_finds_nothing(open_page, theme):
+    page = open_page()
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    page.get_by_role('button', name='turned').click()
+    report = Axe().run(page, options={'preload': False}).response
+    assert [one['id'] for one in report['violations']] == []
+
+
+def test_on_paper_it_is_light(open_page):
+    page = open_page()
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    page.wait_for_selector('.deformable.is-dark')
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator('.deformable.is-dark').count() == 0
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,8 @@ class Points {
     const { pixels, value } = found[this.chosen];
     this.say.textContent = `Point ${this.chosen + 1} is at row ` +
       `${number(row, 2)}, column ${number(column, 2)}, and reads ` +
-      `${number(value, 3)}${pixels.length ? ':' : ', for it lies outside.'}`;
+      number(value, 3) + (pixels.length
+      ? ', from four pixels, weight · value:' : ', for it lies outside.');
     this.pixels.replaceChildren(...pixels.map((one) => el('span', {
       'class': one.weight > 0 ? '' : 'is-off' },
     `${number(one.weight, 3)} · ${number(one.value, 3)}`)));
