@@ -1397,10 +1397,8 @@ def sample(x, rows, columns):
     Raises ValueError for other shapes, and for maps below 2 x 2.
     """
     *_, height, width = x.shape
-    if rows.shape != columns.shape or rows.shape[:1] + (3,) != (
-        len(x),
-        rows.ndim,
-    ):
+    equal = rows.shape == columns.shape == (len(x), *rows.shape[1:])
+    if rows.ndim != 3 or not equal:
         raise ValueError(
             f'{len(x)} maps want rows and columns of the shape ({len(x)}, K, '
             f'M), not {rows.shape} and {columns.shape}'

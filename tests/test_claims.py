@@ -2164,9 +2164,9 @@ def _(out):
 def _(out):
     pairs = out.rows('field')
     yield (
-        'In every stage the field is many times as large as the standard '
+        'In every stage the field is several times as large as the standard '
         'deviation.',
-        len(pairs) == 4 and all(field > 5 * far for field, far in pairs),
+        len(pairs) == 4 and all(field > 4 * far for field, far in pairs),
     )
 
 
