@@ -100,7 +100,7 @@ def test_its_sum_is_the_deformable_convolution(open_page):
         kernel = np.array(weights, dtype='float32').reshape(1, 1, 3, 3)
         wanted = segbook.deform(image, offsets, kernel)[0, 0, 5, 7].item()
         assert total == pytest.approx(wanted, abs=1e-4)
-        said = page.locator('.d-sum').inner_text().replace('−', '-')
+        said = page.locator('.point-sum').inner_text().replace('−', '-')
         shown = float(said.rstrip(':').split()[-1])
         assert shown == pytest.approx(wanted, abs=6e-4)
 
@@ -124,16 +124,16 @@ def test_keys_move_a_point_and_only_that(open_page):
     assert 'row 5.9, column 8.2' in said
     (read,) = by_the_book([[5.9, 8.2]])
     assert f'value {round(float(read), 3):g}' in said
-    assert 'Point 6 is at row 5.9, column 8.2' in page.inner_text('.d-say')
+    assert 'Point 6 is at row 5.9, column 8.2' in page.inner_text('.point-say')
     page.keyboard.press('Home')
     assert (offsets(page) == 0).all()
     for _ in range(30):
         page.keyboard.press('Shift+ArrowLeft')
-    assert 'outside' in page.inner_text('.d-say')  # at most a little off
+    assert 'outside' in page.inner_text('.point-say')  # at most a little off
 
 
 def place_of(page, row, column):
-    box = page.locator('.d-stage canvas').bounding_box()
+    box = page.locator('.point-stage canvas').bounding_box()
     cell = box['width'] / WIDTH
     return box['x'] + (column + 0.5) * cell, box['y'] + (row + 0.5) * cell
 
@@ -163,9 +163,9 @@ def test_a_click_far_off_moves_the_kernel_there(open_page):
 def test_a_finger_chooses_and_buttons_shape(open_page):
     page = open_page(width=360, has_touch=True, is_mobile=True)
     page.touchscreen.tap(*place_of(page, 4, 6))
-    assert 'Point 1 is at row 4, column 6' in page.inner_text('.d-say')
+    assert 'Point 1 is at row 4, column 6' in page.inner_text('.point-say')
     page.get_by_role('button', name='rate 3').tap()
-    assert 'row 2, column 4' in page.inner_text('.d-say')
+    assert 'row 2, column 4' in page.inner_text('.point-say')
     page.get_by_role('button', name='turned').tap()
     spots = offsets(page) + [[r, c] for r in (-1, 0, 1) for c in (-1, 0, 1)]
     lengths = onp.hypot(*spots.T)

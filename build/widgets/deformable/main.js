@@ -58,18 +58,18 @@ class Points {
       const dot = drawn('g', { role: 'slider', tabindex: 0,
         'aria-label': `Point ${k + 1}`, 'aria-valuemin': -this.map.height,
         'aria-valuemax': 2 * this.map.height });
-      dot.append(drawn('circle', { 'class': 'd-reach', r: 14 }),
-        drawn('circle', { 'class': 'd-dot' }));
+      dot.append(drawn('circle', { 'class': 'point-reach', r: 14 }),
+        drawn('circle', { 'class': 'point-dot' }));
       dot.addEventListener('keydown', (event) => this.key(event, k));
       dot.addEventListener('focus', () => this.choose(k));
       return dot;
     });
     this.over.append(this.lines, ...this.dots);
     this.listen();
-    this.pixels = el('div', { 'class': 'd-table' });
-    this.products = el('div', { 'class': 'd-table' });
-    this.say = el('p', { 'class': 'd-say', 'aria-live': 'polite' });
-    this.sum = el('p', { 'class': 'd-sum', 'aria-live': 'polite' });
+    this.pixels = el('div', { 'class': 'point-table' });
+    this.products = el('div', { 'class': 'point-table' });
+    this.say = el('p', { 'class': 'point-say', 'aria-live': 'polite' });
+    this.sum = el('p', { 'class': 'point-sum', 'aria-live': 'polite' });
     const kernels = el('select', { 'aria-label': 'Weights of the kernel',
       onchange: () => this.change({ weights: KERNELS[kernels.value] }) },
     ...Object.keys(KERNELS).map((name) => el('option', {}, name)));
@@ -78,13 +78,13 @@ class Points {
         onclick: () => this.change({ offsets: TAPS.map(shape) }) }, name));
     this.root = el('section', { 'class': 'book-widget deformable',
       'aria-label': 'The points of a deformable kernel' },
-    el('div', { 'class': 'd-controls' }, ...shapes,
+    el('div', { 'class': 'point-controls' }, ...shapes,
       el('label', {}, 'weights ', kernels)),
-    el('div', { 'class': 'd-stage' }, this.canvas, this.over),
-    el('p', { 'class': 'd-hint' }, 'Drag a point, or go to it with Tab and ' +
+    el('div', { 'class': 'point-stage' }, this.canvas, this.over),
+    el('p', { 'class': 'point-hint' }, 'Drag a point, or go to it with Tab and ' +
       'use the arrow keys (with Shift: a whole pixel). Click anywhere else ' +
       'to move the kernel there.'),
-    el('div', { 'class': 'd-tables' },
+    el('div', { 'class': 'point-tables' },
       el('div', {}, this.say, this.pixels),
       el('div', {}, this.sum, this.products)));
     place.append(this.root);
@@ -202,7 +202,7 @@ class Points {
     this.lines.replaceChildren(
       ...pixels.filter(({ weight }) => weight > 0).map(({ row, column }) =>
         drawn('rect', { x: column * cell, y: row * cell, width: cell,
-          height: cell, 'class': 'd-read' })),
+          height: cell, 'class': 'point-read' })),
       ...placesOf(this.centre, TAPS.map(() => [0, 0])).map(([r, c], k) =>
         drawn('line', { x1: middle(c), y1: middle(r), x2: middle(places[k][1]),
           y2: middle(places[k][0]) })));
