@@ -81,9 +81,9 @@ class Points {
     el('div', { 'class': 'point-controls' }, ...shapes,
       el('label', {}, 'weights ', kernels)),
     el('div', { 'class': 'point-stage' }, this.canvas, this.over),
-    el('p', { 'class': 'point-hint' }, 'Drag a point, or go to it with Tab and ' +
-      'use the arrow keys (with Shift: a whole pixel). Click anywhere else ' +
-      'to move the kernel there.'),
+    el('p', { 'class': 'point-hint' }, 'Drag a point, or go to it with Tab ' +
+      'and use the arrow keys (with Shift: a whole pixel). Click anywhere ' +
+      'else to move the kernel there.'),
     el('div', { 'class': 'point-tables' },
       el('div', {}, this.say, this.pixels),
       el('div', {}, this.sum, this.products)));
