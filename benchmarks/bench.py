@@ -51,8 +51,6 @@ PROGRAMS = {
     'classic_pytorch': ['pytorch.py'],
     'tuned_pytorch': ['pytorch.py', 'tuned'],
 }
-# Another program that runs the shipped network, and nothing else.
-ELSEWHERE = {'onnx_runtime': ['onnx_runtime.py']}
 # What to reach: (at least or at most, target, moonshot).
 TARGETS = {
     'train_vs_classic_gluon_as_shipped': ('>=', 2.7, 3.5),
@@ -78,7 +76,7 @@ class Peer:
     def __init__(self, name, work, folder=FOLDER, cores=None):
         self.name, self.log = name, folder / f'{name}-{work}.log'
         self.called = f'{name} ({work})'
-        program, *options = (PROGRAMS | ELSEWHERE)[name]
+        program, *options = PROGRAMS[name]
         box = 'bench' if program == 'pytorch.py' else None
         python = (
             environment.python_of(book.ROOT / environment.FOLDERS[box])
@@ -226,10 +224,6 @@ def ratios_of(bench):
         speed(f'train_vs_{other}', 'train', other)
         speed(f'infer_vs_{other}', 'infer', other)
         speed(f'classes_vs_{other}', 'infer', other, 'classes')
-    for other in ELSEWHERE:
-        speed(f'photo_vs_{other}', 'photo', other)
-        peaks = [bench.memory[f'photo/{n}'] for n in ('book', other)]
-        found[f'photo_memory_vs_{other}'] = (peaks[0] / peaks[1],) * 3
     speed('loader_vs_classic_gluon', 'loader', 'classic_gluon')
     peaks = [bench.memory[f'loader/{n}'] for n in ('book', 'classic_gluon')]
     found['loader_memory_vs_classic_gluon'] = (peaks[0] / peaks[1],) * 3
@@ -404,7 +398,6 @@ def run(rounds, whole_book):
     for contest in (
         [(name, 'train') for name in PROGRAMS],
         [(name, 'infer') for name in PROGRAMS],
-        [(name, 'photo') for name in ('book', *ELSEWHERE)],
         [('book', 'loader'), ('classic_gluon', 'loader')],
         [('book', 'tiled'), ('book', 'batch')],
         [('book', 'evaluation')],

@@ -14,8 +14,6 @@ import segbook
 import utils
 from parts.views import argmax, round_up
 from parts.workers import Workers
-from tools.export import to_onnx
-from tools.predict import SHIPPED, load_net
 
 import mxnet as mx
 import numpy as onp
@@ -52,12 +50,6 @@ def prepare(folder):
         photos=rng.normal(size=(shape[0], 3, *shape[1:])).astype('float32'),
         labels=rng.integers(CLASSES, size=shape, dtype='uint8'),
     )
-    net, table, _ = load_net(SHIPPED, mx.cpu())
-    path = folder / 'photo.onnx'
-    path.write_bytes(to_onnx(net, table).SerializeToString())
-    height, width = settings['size']
-    pixels = large_photo(settings)[None, :height, :width]
-    onp.save(folder / 'photo.npy', pixels)
 
 
 def train(folder):
@@ -101,19 +93,6 @@ def infer(folder):
             argmax(each)
 
     return peer.inference(scores, classes, settings, check)
-
-
-def photo(folder):
-    """The shipped network's scores of one photo, from uint8."""
-    net, _, _ = load_net(SHIPPED, mx.cpu())
-    net.backbone.fuse(3)
-    pixels = onp.load(folder / 'photo.npy')
-
-    def scores():
-        x = utils.normalize(np.array(pixels, dtype='uint8'))
-        return net(x).asnumpy()
-
-    return peer.one_photo(scores, peer.read_settings(folder))
 
 
 # ------------------------------------------------- Loading and predicting
@@ -270,7 +249,7 @@ def profile(folder):
     return one_round, {}
 
 
-WORKS = train, infer, photo, loader, evaluation, tiled, batch, profile
+WORKS = train, infer, loader, evaluation, tiled, batch, profile
 
 if __name__ == '__main__':
     if sys.argv[1] == 'prepare':

@@ -74,17 +74,6 @@ def inference(scores, classes, settings, check):
     return one_round, {'inner_loss': check}
 
 
-def one_photo(scores, settings):
-    """The work of measuring the scores, (1, C, H, W), of a photo."""
-    found = scores()
-    nothing = onp.zeros((1, *found.shape[2:]), 'uint8')  # all background
-
-    def one_round():
-        return {'photo': seconds(scores, settings['steps'])}
-
-    return one_round, {'inner_loss': inner_loss(found, nothing)}
-
-
 def loading(epoch):
     """The work of measuring an epoch, an iterator over sizes of batches."""
     imported = memory()
