@@ -107,8 +107,21 @@ def _read(keys, dataset=None):
     """Read samples by their keys, (epoch, i): two uint8 NumPy arrays."""
     dataset = _dataset if dataset is None else dataset
     samples = [dataset.get(i, epoch=epoch) for epoch, i in keys]
-    parts = (onp.stack(part) for part in zip(*samples, strict=True))
+    parts = (
+        onp.stack([_in_order(array) for array in part])
+        for part in zip(*samples, strict=True)
+    )
     return tuple(onp.ascontiguousarray(part, dtype='uint8') for part in parts)
+
+
+def _in_order(array):
+    """Copy a mirrored photo by channels: NumPy copies it pixel by pixel."""
+    if array.ndim < 3 or array.strides[1] > 0:
+        return array
+    copy = onp.empty(array.shape, array.dtype)
+    for channel in range(array.shape[2]):
+        copy[..., channel] = array[..., channel]
+    return copy
 
 
 class Batches:

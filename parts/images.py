@@ -297,17 +297,20 @@ def read_label(path, colormap=None, unpainted=0):
         label[clear] = unpainted if label.ndim == 2 else color
     if image.mode in ('P', 'PA') and colormap is not None:
         palette = onp.array(image.getpalette('RGB')).reshape(-1, 3)
-        painted = label if opacity is None else label[~clear]
-        for index in onp.flatnonzero(onp.bincount(painted.reshape(-1))):
-            if index < len(palette) and tuple(palette[index]) not in (
-                tuple(colormap[index]),
-                (index, index, index),
-            ):
-                raise ValueError(
-                    f'{path} draws index {index} in the colour '
-                    f'{tuple(palette[index].tolist())}, the data set in '
-                    f'{tuple(colormap[index].tolist())}'
-                )
+        grey = onp.arange(len(palette))[:, None]
+        wrong = (palette != colormap[: len(palette)]).any(axis=1)
+        wrong = onp.flatnonzero(wrong & (palette != grey).any(axis=1))
+        if len(wrong):  # else there is no need to look at the pixels
+            painted = label if opacity is None else label[~clear]
+            counts = onp.bincount(painted.reshape(-1), minlength=256)
+            wrong = wrong[counts[wrong] > 0]
+        if len(wrong):
+            index = wrong[0]
+            raise ValueError(
+                f'{path} draws index {index} in the colour '
+                f'{tuple(palette[index].tolist())}, the data set in '
+                f'{tuple(colormap[index].tolist())}'
+            )
     return label
 
 
@@ -409,7 +412,8 @@ def read_classes(path, table, decode):
             f'{column}; the classes end at {len(table.names) - 1}, void is '
             f'{table.void}'
         )
-    label[label == table.void] = VOID
+    if table.void != VOID:
+        label[label == table.void] = VOID
     return label
 
 

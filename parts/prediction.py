@@ -166,28 +166,45 @@ def evaluate(net, dataset, num_classes=None, devices=None):
     if not len(dataset):
         raise ValueError('there is no image to evaluate a net on')
     devices = devices or devices_of(net)
-    metric = None
+    on_cpu = devices[0].device_type == 'cpu'
+    metric, counting = None, []
+
+    def finish():
+        while counting:
+            counting.pop().result()
 
     def labels_and_found():
         """Yield labels with scores, or of a large photo with classes."""
         for i in range(len(dataset)):
             photo, label = dataset[i]
+            finish()  # before the net needs all cores
             device = devices[i % len(devices)]
             find = padded_scores if _is_small(photo) else _by_tiles
-            yield label, find(net, photo, device)
+            yield host(label), find(net, photo, device)
 
-    for label, found in _ahead(labels_and_found(), len(devices)):
+    def count(label, found):
         height, width = label.shape
-        if metric is None:
-            if found.ndim == 2 and num_classes is None:
-                pixel = onp.zeros((1, 1, 3), 'uint8')
-                num_classes = len(padded_scores(net, pixel, devices[0]))
-            metric = SegmentationMetric(num_classes or len(found))
         if found.ndim == 3:
-            found = argmax(found)[:height, :width]
+            found = argmax(found)
+        found = found[:height, :width]
         rows = max(1, 2**20 // width)  # counting takes 24 bytes a pixel
         for top in range(0, height, rows):
             metric.update(label[top:][:rows], found[top:][:rows])
+
+    # Another thread counts while this one reads the next photo. On a CPU, no
+    # photo is begun ahead: a net whose cores do something else waits for them.
+    ahead = 0 if on_cpu else len(devices)
+    with ThreadPoolExecutor(1) as other:
+        for label, found in _ahead(labels_and_found(), ahead):
+            if metric is None:
+                if found.ndim == 2 and num_classes is None:
+                    pixel = onp.zeros((1, 1, 3), 'uint8')
+                    num_classes = len(padded_scores(net, pixel, devices[0]))
+                metric = SegmentationMetric(num_classes or len(found))
+            if found.ndim == 3:
+                found = read_only(found) if on_cpu else argmax(found)
+            counting.append(other.submit(count, label, found))
+        finish()
     return metric
 
 
