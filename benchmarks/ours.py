@@ -1,65 +1,57 @@
 """The book's own code, measured: chapters/fcn, utils.py and parts/.
 
 Besides the works that bench.py compares (train, infer, loader) there are
-those that it measures in the book alone (evaluation, tiled, batch, profile),
-and `prepare`, which writes the weights and the batch that all peers share.
+those that it measures in the book alone (evaluation, tiled, batch, profile).
+The option `resnet18` does Lite0's works with the other net.
 """
 
 import sys
 import time
-from pathlib import Path
 
 import peer
 import segbook
 import utils
-from parts.views import argmax, round_up
+from parts.views import argmax, padded_scores, round_up
 from parts.workers import Workers
 
 import mxnet as mx
 import numpy as onp
 from mxnet import autograd, gluon, init, np, npx
+from PIL import Image
 
 CLASSES = len(segbook.VOC_CLASSES)
 
 
-def make_net(folder):
-    """The network of chapters/fcn with the shared weights."""
+def build(kind):
+    """An FCN-32s on either backbone; only Lite0's has learnt something."""
+    if kind == 'lite0':
+        backbone = segbook.lite0_backbone([mx.cpu()])
+        return segbook.make_skip_fcn(backbone, CLASSES)
     features = gluon.model_zoo.vision.resnet18_v2().features
-    features.initialize()
-    net = segbook.make_fcn(features, CLASSES)
-    net.load_parameters(str(folder / 'net.params'))
+    features.initialize(init.Xavier())
+    return segbook.make_fcn(features, CLASSES)
+
+
+def make_net(folder, kind='resnet18', stages=3):
+    """The network of a chapter with the shared weights.
+
+    `stages`: how many of Lite0's are fused; to train, it may be one.
+    """
+    net = build(kind)
+    net.load_parameters(str(folder / f'{kind}.params'))
+    if kind == 'lite0':
+        net.backbone.fuse(stages)
     return net
 
 
-def prepare(folder):
-    """Write random weights and a batch: for Gluon, and as NumPy arrays."""
-    settings = peer.read_settings(folder)
-    utils.set_seed(0)
-    features = gluon.model_zoo.vision.resnet18_v2().features
-    features.initialize(init.Xavier())
-    net = segbook.make_fcn(features, CLASSES)
-    net(np.zeros((1, 3, 64, 64)))
-    path = str(folder / 'net.params')
-    net.save_parameters(path)
-    values = {name: x.asnumpy() for name, x in npx.load(path).items()}
-    onp.savez(folder / 'net.npz', **values)
-    rng = onp.random.default_rng(0)
-    shape = settings['batch'], *settings['size']
-    onp.savez(
-        folder / 'batch.npz',
-        photos=rng.normal(size=(shape[0], 3, *shape[1:])).astype('float32'),
-        labels=rng.integers(CLASSES, size=shape, dtype='uint8'),
-    )
-
-
-def train(folder):
+def train(folder, kind):
     """One step of gradient descent on the batch."""
     photos, labels = peer.read_batch(folder)
     settings = peer.read_settings(folder)
     x, y = np.array(photos), np.array(labels, dtype='uint8')
-    net = make_net(folder)
+    net = make_net(folder, kind, stages=1)
     with autograd.train_mode():
-        check = peer.inner_loss(net(x).asnumpy(), labels)
+        check = peer.check(net(x).asnumpy(), labels)
     trainer = gluon.Trainer(
         net.collect_params(), 'sgd', {'learning_rate': settings['rate']}
     )
@@ -77,13 +69,14 @@ def train(folder):
     return peer.training(step, settings, check)
 
 
-def infer(folder):
+def infer(folder, kind):
     """The scores of the batch."""
     photos, labels = peer.read_batch(folder)
     settings = peer.read_settings(folder)
     x = np.array(photos)
-    net = make_net(folder)
-    check = peer.inner_loss(net(x).asnumpy(), labels)
+    net = make_net(folder, kind)
+    path = folder / f'{kind}-scores.npy'
+    check = peer.check(net(x).asnumpy(), labels, path)
 
     def scores():
         net(x).wait_to_read()
@@ -93,6 +86,25 @@ def infer(folder):
             argmax(each)
 
     return peer.inference(scores, classes, settings, check)
+
+
+def photo_scores(net, photo):
+    """Scores of a photo, uint8 (1, h, w, 3): (1, classes, h, w)."""
+    scores = padded_scores(net, photo[0], mx.cpu())
+    return scores[None, :, : photo.shape[1], : photo.shape[2]]
+
+
+def photo(folder, kind):
+    """The scores of one photo, from its bytes."""
+    pixels, labels = peer.read_photo(folder)
+    net = make_net(folder, kind)
+    path = folder / f'{kind}-photo-scores.npy'
+    check = peer.check(photo_scores(net, pixels).asnumpy(), labels, path)
+
+    def scores():
+        padded_scores(net, pixels[0], mx.cpu()).wait_to_read()
+
+    return peer.one_photo(scores, peer.read_settings(folder), check)
 
 
 # ------------------------------------------------- Loading and predicting
@@ -153,10 +165,16 @@ def evaluation(folder):
     return one_round, {'images': len(data)}
 
 
+def read_first(settings):
+    """The first of the photos: uint8 (height, width, 3)."""
+    return utils.read_image(
+        utils.photo_path(settings['root'], settings['names'][0])
+    )
+
+
 def large_photo(settings):
-    """One of the photos, enlarged: uint8 (height, width, 3)."""
-    path = Path(settings['root'], 'JPEGImages', settings['names'][0] + '.jpg')
-    photo = utils.open_image(path).convert('RGB')
+    """The same, enlarged."""
+    photo = Image.fromarray(read_first(settings))
     return onp.asarray(photo.resize(settings['large']))
 
 
@@ -249,13 +267,11 @@ def profile(folder):
     return one_round, {}
 
 
-WORKS = train, infer, loader, evaluation, tiled, batch, profile
+ON_RESNET = loader, evaluation, tiled, batch, profile
 
 if __name__ == '__main__':
-    if sys.argv[1] == 'prepare':
-        prepare(Path(sys.argv[2]))
-    else:
-        peer.serve(
-            {work.__name__: work for work in WORKS},
-            version=f'MXNet {mx.__version__}',
-        )
+    works = {work.__name__: work for work in ON_RESNET}
+    works |= peer.for_both(train, infer, photo)
+    if 'resnet18' in sys.argv[3:]:
+        works |= {f'lite_{name}': works[name] for name in ('train', 'infer')}
+    peer.serve(works, version=f'MXNet {mx.__version__}')

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as onp
@@ -25,13 +26,40 @@ def read_batch(folder):
         return batch['photos'], batch['labels']
 
 
-def inner_loss(scores, labels, border=16):
-    """Mean cross-entropy of scores (N, C, H, W), far from the border.
+def read_photo(folder):
+    """Return a photo, uint8 (1, h, w, 3), and labels, uint8 (1, h, w)."""
+    with onp.load(folder / 'photo.npz') as photo:
+        return photo['photos'], photo['labels']
 
-    At the border a transposed convolution and `F.interpolate` differ; inside,
-    all peers compute the same.
+
+# At the border a transposed convolution and `F.interpolate` differ; inside,
+# all peers compute the same.
+BORDER = 16
+
+
+def some_of(scores):
+    """Return some of the scores (N, C, H, W), far from the border."""
+    inside = slice(BORDER, -BORDER, 4)
+    return onp.array(onp.asarray(scores)[:, :, inside, inside])
+
+
+def check(scores, labels, path=None):
+    """What says whether a peer computes the same: for `Bench.compare`.
+
+    `path`: where some of the book's scores are (`some_of`), of a net that is
+    not trained. `difference` is the largest, in units of the largest score.
     """
-    inside = slice(border, -border)
+    facts = {'inner_loss': inner_loss(scores, labels)}
+    if path is not None:
+        ours, theirs = onp.load(path), some_of(scores)
+        largest = abs(ours - theirs).max() / abs(ours).max()
+        facts['difference'] = float(largest)
+    return facts
+
+
+def inner_loss(scores, labels):
+    """Mean cross-entropy of scores (N, C, H, W), far from the border."""
+    inside = slice(BORDER, -BORDER)
     scores = onp.asarray(scores)[:, :, inside, inside].astype('float64')
     labels = labels[:, inside, inside].astype('int64')[:, None]
     scores -= scores.max(axis=1, keepdims=True)
@@ -52,26 +80,37 @@ def seconds(function, repeats):
 def training(step, settings, check):
     """Take a first step: the work of measuring the following ones.
 
-    `step` returns its loss, `check` is the `inner_loss` before it.
+    `step` returns its loss, `check` is what was known before it.
     """
     first = step()
 
     def one_round():
-        return {'train': seconds(step, settings['steps'])}
+        return {sys.argv[1]: seconds(step, settings['steps'])}
 
-    return one_round, {'inner_loss': check, 'loss': first}
+    return one_round, {**check, 'loss': first}
 
 
 def inference(scores, classes, settings, check):
     """The work of measuring two functions: scores, and scores with argmax."""
+    work = sys.argv[1]
 
     def one_round():
         return {
-            'infer': seconds(scores, settings['steps']),
-            'classes': seconds(classes, 1),
+            work: seconds(scores, settings['steps']),
+            work.replace('infer', 'classes'): seconds(classes, 1),
         }
 
-    return one_round, {'inner_loss': check}
+    return one_round, check
+
+
+def one_photo(scores, settings, check):
+    """The work of measuring a function of one photo, which takes little."""
+
+    def one_round():
+        return {sys.argv[1]: seconds(scores, 10 * settings['steps'])}
+
+    one_round()
+    return one_round, check
 
 
 def loading(epoch):
@@ -101,12 +140,22 @@ def memory(key='VmHWM'):
     return int(lines[key].split()[0]) / 1024
 
 
-def serve(works, **facts):
+def for_both(*works):
+    """Name works on either net: `train`, and `lite_train` for Lite0."""
+    return {
+        prefix + work.__name__: partial(work, kind=kind)
+        for work in works
+        for prefix, kind in (('', 'resnet18'), ('lite_', 'lite0'))
+    }
+
+
+def serve(works, left_out=None, **facts):
     """Do the work that the command line names, round by round.
 
     `works`: {name: function of a folder}, which prepares, warms up, and
     returns a function of one round, which returns {what: [seconds, ...]},
-    and a dict of what is to be known about it.
+    and a dict of what is to be known about it. `left_out`: why this peer
+    cannot work on this machine; it says only that.
     """
     answers = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.dup2(2, 1)  # whatever a library prints is no answer
@@ -114,9 +163,12 @@ def serve(works, **facts):
     def say(**what):
         print(json.dumps(what), file=answers, flush=True)
 
+    if left_out:
+        return say(left_out=left_out)
     work, folder = sys.argv[1], Path(sys.argv[2])
     one_round, more = works[work](folder)
     say(**facts, **more)
     for _ in sys.stdin:
         say(times=one_round())
     say(peak_memory_mib=memory())
+    return None

@@ -8,12 +8,14 @@ import sys
 
 import environment
 
+import numpy as onp
 import pytest
 
 ROOT = environment.ROOT
 sys.path.append(str(ROOT / 'benchmarks'))
 
 import bench
+import peer
 
 TORCH = environment.python_of(ROOT / environment.FOLDERS['bench'])
 
@@ -30,28 +32,32 @@ def quick(**variables):
 @pytest.mark.skipif(
     not TORCH.exists(), reason='PyTorch is not here: make bench installs it'
 )
-def test_a_quick_run_measures_everything_and_all_losses_agree():
+def test_a_quick_run_measures_everything_and_all_outputs_agree():
     """With small sizes; the same program, the same peers."""
     done = quick()
     assert done.returncode == 0, done.stderr
     result = json.loads(
         (ROOT / '_build' / 'bench-quick.json').read_text('utf-8')
     )
-    assert set(bench.TARGETS) <= set(result['ratios'])
+    left_out = set(result['left_out'])
+    for key, reason in result['left_out'].items():  # no compiler here
+        assert key.endswith('/compiled_pytorch')
+        assert f'{key}: left out; {reason}' in done.stdout
+    without = {key.replace('/', '_vs_') for key in left_out}
+    assert set(bench.TARGETS) - without <= set(result['ratios'])
     assert all(ratio in done.stdout for ratio in result['ratios'])
     peers = result['peers']
-    for work in ('train', 'infer'):
-        ours = peers[f'{work}/book']
-        for name in bench.PROGRAMS:
-            theirs = peers[f'{work}/{name}']
-            # Random weights are far from certain: the loss says something.
-            assert 1 < ours['inner_loss'] < 20
-            for what in ('inner_loss', 'loss'):
-                if what in theirs and (what, name) != (
-                    'loss',
-                    'tuned_pytorch',  # another border
-                ):
-                    assert theirs[what] == pytest.approx(ours[what], rel=1e-3)
+    works = ['train', 'infer', 'photo']
+    for work in works + [f'lite_{work}' for work in works]:
+        names = set(bench.CONTESTS[work]) - {'book_resnet18'}
+        keys = {f'{work}/{name}' for name in names} - left_out
+        losses = [peers[key]['inner_loss'] for key in keys]
+        # Random heads are far from certain: the loss says something.
+        assert all(1 < loss < 20 for loss in losses)
+        assert max(losses) == pytest.approx(min(losses), rel=1e-3)
+        if not work.endswith('train'):
+            scores = [peers[key]['difference'] for key in keys]
+            assert all(0 <= difference < 1e-4 for difference in scores)
     assert set(peers) == set(result['peak_memory_mib'])
     assert all(20 < peak < 2000 for peak in result['peak_memory_mib'].values())
     assert peers['train/classic_gluon_as_shipped']['threads'] == 'not set'
@@ -65,19 +71,16 @@ class Fake(bench.Bench):
 
     def __init__(self):
         super().__init__(rounds=2, settings={})
-        for work, what in (
-            ('train', 'train'),
-            ('infer', 'infer'),
-            ('infer', 'classes'),
-            ('loader', 'loader'),
-        ):
-            for name in bench.PROGRAMS:
+        for work, names in bench.CONTESTS.items():
+            for name in names:
                 slower = 1 if name == 'book' else 2
-                self.times[what, f'{work}/{name}'] = [
-                    [slower * 3.0, slower * 5.0],
-                    [slower * 1.0],
-                ]
-        self.memory = {'loader/book': 100, 'loader/classic_gluon': 1000}
+                for what in {work, work.replace('infer', 'classes')}:
+                    self.times[what, f'{work}/{name}'] = [
+                        [slower * 3.0, slower * 5.0],
+                        [slower * 1.0],
+                    ]
+        for work, other in bench.MEMORIES:
+            self.memory |= {f'{work}/book': 100, f'{work}/{other}': 1000}
         self.times['forward', 'evaluation/book'] = [[10.0], [10.0]]
         self.times['evaluate', 'evaluation/book'] = [[11.0], [12.0]]
         self.times['per_pixel', 'tiled/book'] = [[2.2], [2.4]]
@@ -88,9 +91,10 @@ def test_ratios_say_how_much_faster_the_book_is():
     ratios = bench.ratios_of(Fake())
     assert set(bench.TARGETS) <= set(ratios)
     for name, ratio in ratios.items():
-        if name.startswith(('train', 'infer', 'classes', 'loader_vs')):
+        if '_memory_vs_' in name:
+            assert ratio == (0.1, 0.1, 0.1), name
+        elif '_vs_' in name:
             assert ratio == (2, 2, 2), name
-    assert ratios['loader_memory_vs_classic_gluon'][0] == 0.1
     assert ratios['evaluation_overhead'] == pytest.approx((0.15, 0.1, 0.2))
     assert ratios['tiled_cost_per_pixel'] == pytest.approx((1.15, 1.1, 1.2))
 
@@ -103,7 +107,98 @@ def test_other_mathematics_is_an_error():
         wrong = {'inner_loss': 3.0, 'loss': loss}
         with pytest.raises(bench.Broken, match='classic_pytorch .train.'):
             fake.compare('train', 'classic_pytorch', wrong)
-        fake.compare('train', 'tuned_pytorch', wrong)  # another border
+
+
+def test_those_who_interpolate_are_compared_with_one_another():
+    """At the border a transposed convolution fades, F.interpolate does not."""
+    fake = Fake()
+    fake.facts['train/book'] = {'inner_loss': 3.0, 'loss': 3.0}
+    tuned = {'inner_loss': 3.0, 'loss': 3.1}
+    fake.facts['train/tuned_pytorch'] = tuned
+    fake.compare('train', 'tuned_pytorch', tuned)
+    fake.compare('train', 'compiled_pytorch', tuned)
+    wrong = {'inner_loss': 3.0, 'loss': 3.0}
+    with pytest.raises(bench.Broken, match='compiled_pytorch .train.'):
+        fake.compare('train', 'compiled_pytorch', wrong)
+
+
+def test_other_scores_are_an_error():
+    fake = Fake()
+    fake.facts['infer/book'] = right = {'inner_loss': 3.0, 'difference': 0.0}
+    fake.compare('infer', 'onnxruntime', right | {'difference': 9e-4})
+    for difference in (2e-3, float('nan')):
+        wrong = right | {'difference': difference}
+        with pytest.raises(bench.Broken, match='onnxruntime .infer.*scores'):
+            fake.compare('infer', 'onnxruntime', wrong)
+
+
+def test_the_difference_of_scores_is_that_of_the_largest(tmp_path):
+    rng = onp.random.default_rng(0)
+    scores = rng.normal(size=(2, 21, 64, 96)).astype('float32')
+    labels = rng.integers(21, size=(2, 64, 96), dtype='uint8')
+    onp.save(tmp_path / 'scores.npy', peer.some_of(scores))
+    same = peer.check(scores, labels, tmp_path / 'scores.npy')
+    assert same['difference'] == 0
+    more = scores + onp.float32(0.5)
+    found = peer.check(more, labels, tmp_path / 'scores.npy')
+    largest = abs(peer.some_of(scores)).max()
+    assert found['difference'] == pytest.approx(0.5 / largest, rel=1e-3)
+    # The loss alone would not have seen it.
+    assert found['inner_loss'] == pytest.approx(same['inner_loss'], rel=1e-6)
+
+
+def test_a_peer_that_lacks_something_is_left_out(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / 'lacks.py').write_text(
+        'print(\'{"left_out": "there is no compiler"}\')', encoding='utf-8'
+    )
+    (tmp_path / 'works.py').write_text(
+        'print("{}", flush=True)\n'
+        'input()\n'
+        'print(\'{"times": {"infer": [1], "classes": [1]}}\', flush=True)\n'
+        'print(\'{"peak_memory_mib": 1}\')\n',
+        encoding='utf-8',
+    )
+    programs = [
+        ('book', 'works.py'),
+        ('compiled_pytorch', 'lacks.py'),
+        ('onnxruntime', 'works.py'),
+    ]
+    for name, program in programs:
+        monkeypatch.setitem(bench.PROGRAMS, name, [str(tmp_path / program)])
+    names = [name for name, _ in programs]
+    monkeypatch.setattr(bench, 'CONTESTS', {'infer': names})
+    monkeypatch.setattr(bench, 'MEMORIES', ())
+    run = Fake()
+    run.rounds, run.folder, run.times = 1, tmp_path, dict(run.times)
+    run.measure([(name, 'infer') for name in names])
+    assert run.left_out == {'infer/compiled_pytorch': 'there is no compiler'}
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == ('  without compiled_pytorch (infer): there is no compiler')
+    ratios = bench.ratios_of(run)
+    assert 'infer_vs_onnxruntime' in ratios
+    assert 'infer_vs_compiled_pytorch' not in ratios
+
+
+@pytest.mark.skipif(
+    not TORCH.exists(), reason='PyTorch is not here: make bench installs it'
+)
+def test_without_a_compiler_there_is_one_clear_line(tmp_path):
+    done = subprocess.run(
+        [
+            *(TORCH, ROOT / 'benchmarks' / 'pytorch.py', 'infer', tmp_path),
+            *('tuned', 'compiled'),
+        ],
+        env={**os.environ, 'CXX': 'no-such-compiler'},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        'left_out': 'torch.compile needs a C++ compiler, '
+        'and there is no no-such-compiler'
+    }
 
 
 PEERS = {
