@@ -116,6 +116,7 @@ def _read(keys, dataset=None):
 
 def _in_order(array):
     """Copy a mirrored photo by channels: NumPy copies it pixel by pixel."""
+    array = onp.asarray(array)
     if array.ndim < 3 or array.strides[1] > 0:
         return array
     copy = onp.empty(array.shape, array.dtype)

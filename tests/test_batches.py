@@ -38,7 +38,11 @@ def test_workers_give_the_same_batches_as_none(voc):
     assert (alone[0][0] != alone[1][0]).any()  # a new epoch, new crops
 
 
-@pytest.mark.parametrize('turn', [lambda x: x.swapaxes(0, 1), np.rot90])
+@pytest.mark.parametrize(
+    'turn',
+    [lambda x: x.swapaxes(0, 1), np.rot90, np.fliplr, np.flipud],
+    ids=['transposed', 'rotated', 'mirrored', 'upside down'],
+)
 def test_turned_samples_arrive_as_they_are(turn):
     """Their values lie in memory in another order than the array's."""
     photo = np.arange(4 * 5 * 3, dtype='uint8').reshape(4, 5, 3)

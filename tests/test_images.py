@@ -199,6 +199,13 @@ def test_palette_that_means_something_else(voc):
     fails(voc, ValueError, label_file(voc), 'index 1', '(0, 128, 0)')
 
 
+def test_a_colour_that_nobody_painted_may_mean_anything(voc):
+    image = Image.fromarray(np.ones((60, 90), dtype='uint8'), mode='P')
+    image.putpalette([0, 0, 0, 128, 0, 0, 7, 8, 9])
+    image.save(label_file(voc))
+    assert (read(voc)[1] == 1).all()
+
+
 def test_grey_label_is_taken_as_indices(voc):
     Image.fromarray(np.full((60, 90), 20, dtype='uint8')).save(label_file(voc))
     assert (read(voc)[1] == 20).all()

@@ -366,6 +366,15 @@ def test_evaluate_counts_every_pixel_of_whole_images(net):
     nets.move(net, [mx.cpu()])
 
 
+@pytest.mark.parametrize('place', [0, 1, 2], ids=['first', 'inner', 'last'])
+def test_evaluate_names_what_is_wrong_with_any_label(net, place):
+    labels = [onp.zeros((40, 50), 'uint8') for _ in range(3)]
+    labels[place][7, 8] = 99
+    pairs = [(photo(40, 50, seed=i), labels[i]) for i in range(3)]
+    with pytest.raises(ValueError, match='the label holds class 99'):
+        utils.evaluate(net, pairs)
+
+
 @pytest.mark.parametrize('num_classes', [None, 7])
 def test_evaluate_cuts_large_photos_as_predict_does(
     net, num_classes, monkeypatch
