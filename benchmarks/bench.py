@@ -6,7 +6,7 @@ _build/bench.json; README.md says what is measured. Nothing here is a test:
 slow is reported, only what is wrong is an error.
 
 Variables: ROUNDS (3), how often each takes its turn; BOOK=1 also builds the
-book twice (a quarter of an hour more); QUICK=1 takes tiny sizes, to try the
+book twice (half an hour more); QUICK=1 takes tiny sizes, to try the
 program itself, and writes _build/bench-quick.json.
 """
 
@@ -144,9 +144,11 @@ class Peer:
         """Wait for the next line and return what it holds."""
         late = threading.Timer(PATIENCE, self.process.kill)
         late.start()
-        line = self.process.stdout.readline()
-        too_late = not late.is_alive()
-        late.cancel()
+        try:
+            line = self.process.stdout.readline()
+        finally:  # else it would keep a program that is ended alive
+            too_late = not late.is_alive()
+            late.cancel()
         if line:
             return json.loads(line)
         status = self.process.wait()
