@@ -2214,6 +2214,49 @@ def _(out):
     yield 'Twice the box, twice the way', near(large, 2 * small, 0.01)
 
 
+@crf("print(f'{path.stem:13s}{segbook.VOC_CLASSES[index]:8s}', end='')")
+def _(out):
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line}
+    before = {name: float(row[2]) for name, row in rows.items()}
+    after = {name: float(row[4]) for name, row in rows.items()}
+
+    def are(kind):
+        return [name for name, row in rows.items() if row[1] == kind]
+
+    yield (
+        'Where the network had found nearly all, as of both cats, the CRF '
+        'finds the rest.',
+        len(are('cat')) == 2
+        and all(0.95 < before[x] < after[x] > 0.99 for x in are('cat')),
+    )
+    people = are('person')
+    losers = {name for name in people if after[name] < before[name]}
+    yield 'Most of the people gain, too.', len(losers) < len(people) / 2
+    yield (
+        'Where it had found next to nothing, as of the birds, a CRF cannot '
+        'help.',
+        all(max(before[x], after[x]) < 0.02 for x in are('bird')),
+    )
+    yield (
+        'And two people lose: the tourist, of whom the network had found less '
+        'than of the others, and the one on the staircase, who had been found '
+        'well',
+        losers == {'tourist', 'staircase'}
+        and before['tourist'] == min(before[x] for x in people)
+        and before['staircase'] > 0.9,
+    )
+    yield (
+        'Above is the photo that gains most: holes are filled, and the '
+        'outline follows the shoulders.',
+        max(rows, key=lambda x: after[x] - before[x]) == 'hopper',
+    )
+    yield (
+        'Below is the one that loses most. What is gone is the leg, which is '
+        'thin.',
+        min(rows, key=lambda x: after[x] - before[x]) == 'staircase',
+    )
+
+
 # --------------------------------------------------------------- Real photos
 photos = page('chapters/real-photos')
 
