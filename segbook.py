@@ -1186,6 +1186,68 @@ def taps_inside(height, width, rate):
     return inside
 
 
+def loosen_lite0(backbone):
+    """Take the last stride of a LiteBackbone away, in place; return it.
+
+    Its last map gets a stride of 16, and one row and one column more than
+    the map before it. Call it before the backbone is used. Raises ValueError
+    for a backbone that has holes.
+    """
+    convs = all_convolutions(backbone.stages[-1])
+    if any(conv._kwargs['dilate'] != (1, 1) for conv in convs):
+        raise ValueError('this net has holes already: begin with another one')
+    loosen(convs, reached=16, rate=1, stride=16)
+    for settings in (conv._kwargs for conv in convs):
+        if settings['kernel'][0] % 2 == 0:  # the one that had a stride of 2
+            settings['pad'] = tuple(size // 2 for size in settings['kernel'])
+    return backbone
+
+
+class DeepLab(nn.Block):
+    """Photos (N, 3, H, W) to scores (N, num_classes, H, W).
+
+    `backbone`: gives a list of maps. `head`: the last one to scores of cells,
+    cell m of which lies at place stride * m + first of the photo; they are
+    interpolated. Source: Chen et al., 2018.
+    """
+
+    def __init__(self, backbone, head, stride=16, first=15):
+        super().__init__()
+        self.backbone, self.head = backbone, head
+        self.stride, self.first = stride, first
+
+    def forward(self, x):
+        cells = self.head(self.backbone(x)[-1])
+        rows, columns = (
+            np.array(
+                interpolation(pixels, n, self.stride, self.first),
+                dtype='float32',
+                ctx=x.ctx,
+            )
+            for pixels, n in zip(x.shape[2:], cells.shape[2:], strict=True)
+        )
+        return np.matmul(np.matmul(rows, cells), columns.T)
+
+
+def make_lite_deeplab(backbone, num_classes, rates=(3, 6, 9, 12)):
+    """Build a DeepLab with ASPP on a LiteBackbone, which is loosened.
+
+    Without `rates` the head is a 1 x 1 convolution. Scores start from zero.
+    """
+    channels, zero = backbone.channels[-1], init.Zero()
+    if rates:
+        head = ASPP(num_classes, rates, channels)
+    else:
+        head = nn.Conv2D(
+            num_classes, 1, in_channels=channels, weight_initializer=zero
+        )
+    head.initialize(ctx=utils.devices_of(backbone))
+    net = DeepLab(loosen_lite0(backbone), head)
+    net.hybridize(static_alloc=True, static_shape=True)
+    backbone.fuse()
+    return net
+
+
 # ---- chapters/crf.md
 def softmax(scores):
     """Turn scores into probabilities along the first axis, in NumPy."""

@@ -303,3 +303,86 @@ def test_numbers_of_a_kernel_inside_a_map(size, rate):
             count += 0 <= y < size[0] and 0 <= x < size[1]
     share = count / (9 * size[0] * size[1])
     assert segbook.taps_inside(*size, rate) == pytest.approx(share)
+
+
+# ------------------------------------------------------ On Lite0
+@pytest.fixture(scope='module')
+def lites():
+    """Lite0 as it was published, and without its last stride."""
+    cpu = [mx.cpu()]
+    one, other = (segbook.lite0_backbone(cpu) for _ in range(2))
+    assert segbook.loosen_lite0(other) is other
+    return one, other
+
+
+@pytest.mark.parametrize('size', [(32, 64), (96, 128), (160, 96)])
+def test_lite0_is_every_second_cell_of_the_dense_one(lites, size):
+    """From the second cell on, borders included; earlier maps are the same."""
+    strided, dense = (net(random(1, 3, *size)) for net in lites)
+    height, width = (side // 16 for side in size)
+    assert dense[-1].shape == (1, 1280, height + 1, width + 1)
+    found = [*dense[:2], dense[2][:, :, 1::2, 1::2]]
+    for a, b in zip(strided, found, strict=True):
+        onp.testing.assert_allclose(a.asnumpy(), b.asnumpy(), atol=1e-4)
+
+
+def test_lite0_gets_its_holes_once(lites):
+    with pytest.raises(ValueError, match='holes already'):
+        segbook.loosen_lite0(lites[1])
+
+
+class Cells(nn.Block):
+    """A backbone whose last map is what it is given."""
+
+    def __init__(self, cells):
+        super().__init__()
+        self.cells = cells
+
+    def forward(self, x):
+        return [x, self.cells]
+
+
+@pytest.mark.parametrize('size', [(32, 48), (64, 32)])
+def test_deeplab_draws_each_cell_at_its_place_and_lines_between(size):
+    """So does the gradient: a cell gets the weights of its pixels."""
+    cells = random(2, 3, *(side // 16 + 1 for side in size))
+    cells.attach_grad()
+    net = segbook.DeepLab(Cells(cells), lambda maps: maps)
+    with autograd.record():
+        scores = net(np.zeros((2, 3, *size)))
+        total = scores.sum()
+    total.backward()
+    assert scores.shape == (2, 3, *size)
+    onp.testing.assert_allclose(
+        scores[:, :, 15::16, 15::16].asnumpy(),
+        cells[:, :, :-1, :-1].asnumpy(),
+        atol=1e-5,
+    )
+    middle = scores[:, :, 15, 23].asnumpy()  # half way between two cells
+    mean = (cells[:, :, 0, 0] + cells[:, :, 0, 1]).asnumpy() / 2
+    onp.testing.assert_allclose(middle, mean, atol=1e-5)
+    weights = [onp.zeros(side // 16 + 1) for side in size]
+    for each, side in zip(weights, size, strict=True):
+        for pixel in range(side):
+            place = max(pixel - 15, 0) / 16
+            each[int(place)] += 1 - place % 1
+            each[int(place) + 1] += place % 1
+    expected = onp.broadcast_to(onp.outer(*weights), cells.shape)
+    onp.testing.assert_allclose(cells.grad.asnumpy(), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize('rates', [(1, 2), ()])
+def test_a_lite_deeplab_starts_from_zero_and_learns(rates):
+    backbone = segbook.lite0_backbone([mx.cpu()])
+    net = segbook.make_lite_deeplab(backbone, 4, rates)
+    labels = np.ones((2, 32, 64), dtype='uint8')
+    with autograd.record():
+        scores = net(random(2, 3, 32, 64))
+        loss = segbook.void_cross_entropy(scores, labels).mean()
+    loss.backward()
+    assert (scores == 0).all() and scores.shape == (2, 4, 32, 64)
+    values = net.head.collect_params().values()
+    weights = [value for value in values if len(value.shape) == 4]
+    assert len(weights) == max(1, len(rates))
+    for weight in weights:
+        assert abs(weight.grad()).max() > 0

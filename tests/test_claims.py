@@ -1910,6 +1910,43 @@ def _(out, gains):
     )
 
 
+@holes("print(f'{name}: cell m at {r} * m + {b:g}')")
+def _(out):
+    yield (
+        'Every second cell is again the one that we had.',
+        out.number('largest difference') < 1e-4 < out.number('up to'),
+    )
+    (r, b), (dense_r, dense_b) = out.rows('cell m at')
+    yield (
+        'the strided map is every second cell of the dense one, beginning '
+        'with the second',
+        r == 2 * dense_r and b == dense_r + dense_b,
+    )
+    yield (
+        'So the new network need not learn an offset',
+        (dense_r, dense_b) == (16, 15),  # as DeepLab takes it
+    )
+
+
+@holes('lite_results = judge(')
+def _(out):
+    skips, plain, pyramid = (
+        iu(out, name)
+        for name in ('FCN-8s', '1 x 1, stride 16', 'ASPP, stride 16')
+    )
+    yield (
+        'FCN-8s is ahead of both, near borders and inside',
+        all(
+            skip > max(others)
+            for skip, *others in zip(skips, plain, pyramid, strict=True)
+        ),
+    )
+    yield (
+        'ASPP is far behind the $1 \\times 1$ convolution on the same map',
+        pyramid[0] < plain[0] - 0.1,
+    )
+
+
 @holes('def many_sizes(i):')
 def _(out):
     once, mirror, highest, mean = (
