@@ -1641,3 +1641,79 @@ def mean_inside(maps, columns, rows):
     inside = np.expand_dims(inside, 1).astype('float32')
     read = sample(maps, rows, columns) * inside
     return read.sum(axis=3) / np.maximum(inside.sum(axis=3), 1)
+
+
+# ---- chapters/alexnet.md
+def local_response(x, size=5, alpha=1e-4, beta=0.75, offset=2):
+    """Divide maps (N, C, H, W) by what neighbouring channels hold.
+
+    `size`: of how many channels, an odd number; `offset`: the paper's k.
+    Raises ValueError for another number of axes and another size. Source:
+    Krizhevsky, Sutskever and Hinton, 2012.
+    """
+    if x.ndim != 4:
+        raise ValueError(f'maps have the axes N, C, H, W, not {x.shape}')
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f'the size is an odd number above 0, not {size}')
+    settings = {'nsize': size, 'beta': beta, 'knorm': offset}
+    older = x.as_nd_ndarray()
+    return mx.nd.LRN(older, alpha=size * alpha, **settings).as_np_ndarray()
+
+
+def crop_mirror(photos, side, rng):
+    """Cut a random square out of each photo; mirror half of them.
+
+    `photos`: (N, H, W, 3); returns (N, side, side, 3) of the same dtype.
+    Raises ValueError for a side that is no part of the photos. Source:
+    Krizhevsky, Sutskever and Hinton, 2012.
+    """
+    number, height, width = photos.shape[:3]
+    if not 1 <= side <= min(height, width):
+        raise ValueError(f'no crop of {side} in photos {height} x {width}')
+    cut = onp.empty((number, side, side, 3), photos.dtype)
+    for i, photo in enumerate(photos):
+        top = rng.integers(height - side + 1)
+        left = rng.integers(width - side + 1)
+        part = photo[top : top + side, left : left + side]
+        cut[i] = part[:, ::-1] if rng.random() < 0.5 else part
+    return cut
+
+
+def color_directions(photos):
+    """Variances (3,) of colours, and their directions, the columns (3, 3).
+
+    `photos`: uint8 (..., 3), several pixels; colours are from 0 to 1. Raises
+    ValueError for others.
+    """
+    if photos.dtype != onp.uint8 or photos.shape[-1:] != (3,):
+        raise ValueError(
+            f'photos are uint8 (..., 3), not {photos.dtype} {photos.shape}'
+        )
+    if photos.size < 6:
+        raise ValueError('one pixel has no variance')
+    return onp.linalg.eigh(onp.cov(photos.reshape(-1, 3).T / 255))
+
+
+def color_shifts(rng, number, variances, directions, spread=0.1):
+    """Draw shifts of colour (number, 3), see `color_directions`."""
+    draws = spread * rng.normal(size=(number, 3))
+    return draws * onp.sqrt(variances) @ directions.T
+
+
+def shift_colors(photos, shifts):
+    """Add a shift (N, 3) to each photo, uint8 (N, H, W, 3); clip the rest."""
+    shifted = photos + 255 * shifts[:, None, None]
+    return onp.rint(shifted.clip(0, 255)).astype('uint8')
+
+
+def decay(parameters, rate, wd):
+    """Make weights smaller by the factor 1 - rate * wd, in place.
+
+    `parameters`: initialised ones of Gluon. Raises ValueError for a factor
+    that is not above 0 and at most 1. Source: Loshchilov and Hutter, 2019.
+    """
+    if not 0 <= rate * wd < 1:
+        raise ValueError(f'rate * wd is from 0 to below 1, not {rate * wd}')
+    for parameter in parameters:
+        for weight in parameter.list_data():
+            weight *= 1 - rate * wd

@@ -12,6 +12,7 @@ legacy       GluonCV, and the older arrays that it works on
 nets         the blocks and parameters of a net; scores with classes last
 tables       what a class table may hold; its background
 scaling      photos and labels at another size
+thumbnails   the objects of a data set, cut out one by one
 canvas       how a drawing gets under a cell
 stored       zip files, JSON and arrays that may come from anywhere
 class_files  the classes of a data set as files say them
@@ -116,6 +117,7 @@ from parts.sources import (
 )
 from parts.start import HERE, set_seed
 from parts.tables import VOID, background_of, check_table
+from parts.thumbnails import cut_objects
 from parts.timing import compare_times
 from parts.workers import Workers, average_statistics, show
 
@@ -137,7 +139,7 @@ __all__ += ['download_voc', 'pretrained_backbone', 'voc_root', 'Finding']
 __all__ += ['check_own', 'make_set', 'own_files', 'evaluate', 'predict']
 __all__ += ['show_widget', 'vary', 'compare_times', 'take_step', 'train']
 __all__ += ['training_memory', 'stored_table', 'import_gluoncv']
-__all__ += ['older_arrays', 'pretrained_gluoncv']
+__all__ += ['older_arrays', 'pretrained_gluoncv', 'cut_objects']
 __all__ += ['fuse', 'lite0_file', 'load_saved', 'move', 'read_torch']
 __all__ += ['show_points']
 

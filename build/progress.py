@@ -35,6 +35,7 @@ USUAL = {
     'chapters/atrous.md': 200,
     'chapters/crf.md': 210,
     'chapters/deformable.md': 90,
+    'chapters/alexnet.md': 90,
     'chapters/gluoncv.md': 30,
     'exercises/data.md': 10,
     'exercises/transposed-conv.md': 10,
@@ -48,6 +49,7 @@ USUAL = {
     'exercises/atrous.md': 10,
     'exercises/crf.md': 5,
     'exercises/deformable.md': 10,
+    'exercises/alexnet.md': 5,
     'exercises/gluoncv.md': 5,
 }
 WAITING, RUNNING, EXECUTED, FAILED, LEFT_OUT = range(5)
