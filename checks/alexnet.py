@@ -255,7 +255,7 @@ def _alike(one, other):
 
 
 def _adam(wd, decoupled=False):
-    w, m, v = 1.0, 0.0, 0.0
+    w, (m, v) = 1.0, (0.0, 0.0)
     for t in range(1, 6):
         w -= 0.1 * wd * w * decoupled
         g = (not decoupled) * wd * w
