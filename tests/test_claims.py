@@ -2385,13 +2385,13 @@ def _(out, later):
     yield (
         'The overlapping pools are harder to learn by heart: after as many '
         'epochs the loss is higher, and fewer training objects are right.',
-        loss_over > 2 * loss and train_over < train - 0.02,
+        loss_over > 2 * loss and train_over < train,
     )
     gains = later.row('overlapping')[-3:]
-    error = later.number('standard error of one share:')
     yield (
-        'New objects gain nothing from it here',
-        max(gains) < error and min(gains) < 0,
+        'Here they gain with some seeds and lose with others, and nothing on '
+        'average',
+        min(gains) < 0 < max(gains) and sum(gains) <= 0,
     )
 
 
