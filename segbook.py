@@ -11,7 +11,7 @@ import utils  # first: it gives MXNet all cores, and NumPy's ways
 
 import mxnet as mx
 import numpy as onp
-from mxnet import autograd, init, np, npx
+from mxnet import autograd, gluon, init, np, npx
 from mxnet.gluon import nn
 from PIL import Image
 
@@ -1430,6 +1430,406 @@ def check_crf(probabilities, photo, weights, widths, steps):
         raise ValueError(f'three widths above 0, and not {widths}')
     if steps < 0:
         raise ValueError(f'the number of steps is not below 0, not {steps}')
+
+
+# ---- chapters/boxes.md
+def iou(ours, others):
+    """Intersection over union of boxes (n, 4) and (m, 4): float64 (n, m)."""
+    low = onp.maximum(ours[:, None, :2], others[:, :2])
+    high = onp.minimum(ours[:, None, 2:], others[:, 2:])
+    both = (high - low).clip(0).prod(axis=-1)
+    areas = [(b[:, 2:] - b[:, :2]).prod(axis=-1) for b in (ours, others)]
+    return both / (areas[0][:, None] + areas[1] - both)
+
+
+def nms(boxes, scores, most, limit):
+    """Return the indices of boxes that stay, at most `limit`, best first.
+
+    `boxes`: (n, 4); `scores`: (n,). No two of them have an IoU above `most`.
+    """
+    order, kept = (-scores).argsort(kind='stable'), []
+    while len(order) and len(kept) < limit:
+        best, order = order[0], order[1:]
+        kept.append(best)
+        overlap = iou(boxes[best : best + 1], boxes[order])[0]
+        order = order[overlap <= most]
+    return onp.array(kept, dtype='int64')
+
+
+def make_anchors(height, width, shapes, stride=16):
+    """Boxes of all shapes around each cell: float64 (height * width * K, 4).
+
+    `height`, `width`: of the map; `shapes`: (K, 2), width and height each.
+    Cell m looks at pixel m * stride, whose middle is half a pixel further.
+    """
+    rows, columns = onp.mgrid[:height, :width]
+    middles = stride * onp.stack([columns, rows], axis=-1) + 0.5
+    middles = middles[:, :, None]
+    corners = [middles - shapes / 2, middles + shapes / 2]
+    return onp.concatenate(corners, axis=-1).reshape(-1, 4)
+
+
+def assign(anchors, boxes, low=0.3, high=0.7):
+    """Say which anchors (N, 4) hold an object of boxes (n, 4).
+
+    Returns labels, int64 (N,): 1 yes, 0 no, -1 not used; and of which box.
+    Without boxes, all anchors are 0.
+    """
+    utils.check_boxes(boxes)
+    labels = onp.full(len(anchors), -1)
+    if not len(boxes):
+        return labels * 0, labels * 0
+    overlap = iou(anchors, boxes)
+    nearest, most = overlap.argmax(axis=1), overlap.max(axis=1)
+    labels[most < low] = 0
+    labels[most > high] = 1
+    for k, anchor in enumerate(overlap.argmax(axis=0)):
+        labels[anchor], nearest[anchor] = 1, k
+    return labels, nearest
+
+
+SCALES = onp.array([0.1, 0.1, 0.2, 0.2])
+
+
+def encode(anchors, boxes):
+    """What moves anchors (n, 4) onto boxes (n, 4): float64 (n, 4)."""
+    sides = anchors[:, 2:] - anchors[:, :2]
+    moves = (boxes[:, :2] + boxes[:, 2:] - anchors[:, :2] - anchors[:, 2:]) / 2
+    stretched = (boxes[:, 2:] - boxes[:, :2]) / sides
+    return onp.concatenate([moves / sides, onp.log(stretched)], 1) / SCALES
+
+
+def decode(anchors, changes):
+    """Move anchors (n, 4): boxes (n, 4). No side grows above e^4 times."""
+    sides = anchors[:, 2:] - anchors[:, :2]
+    changes = changes * SCALES
+    middles = (anchors[:, :2] + anchors[:, 2:]) / 2 + changes[:, :2] * sides
+    sides = sides * onp.exp(changes[:, 2:].clip(-4, 4))
+    return onp.concatenate([middles - sides / 2, middles + sides / 2], axis=1)
+
+
+class Trunk(nn.Block):
+    """Photos (N, 3, H, W) to maps (N, 256, H / 16, W / 16).
+
+    `features`: the layers of the model zoo's ResNet18_v2, initialised. Its
+    third stage learns, what comes before does not.
+    """
+
+    def __init__(self, features):
+        super().__init__()
+        self.fixed, self.tuned = nn.HybridSequential(), nn.HybridSequential()
+        self.fixed.add(*features[:7])
+        after = features[8][0].bn1, nn.Activation('relu')
+        self.tuned.add(features[7], *after)
+        utils.freeze_batch_norm(self)
+        for weight in self.fixed.collect_params().values():
+            weight.grad_req = 'null'
+        for part in (self.fixed, self.tuned):
+            part.hybridize(static_alloc=True, static_shape=True)
+
+    def forward(self, x):
+        with autograd.pause():
+            x = self.fixed(x)
+        return self.tuned(x)
+
+
+class RPN(nn.Block):
+    """Maps (1, C, h, w) to scores (h w K,) and changes (h w K, 4)."""
+
+    def __init__(self, num_shapes, channels=256):
+        super().__init__()
+        self.window = nn.Conv2D(
+            channels, 3, padding=1, activation='relu', in_channels=channels
+        )
+        self.score = nn.Conv2D(num_shapes, 1, in_channels=channels)
+        self.change = nn.Conv2D(4 * num_shapes, 1, in_channels=channels)
+
+    def forward(self, maps):
+        z = self.window(maps)
+        # Cell by cell, and in each all shapes: the order of the anchors.
+        score, change = map(
+            utils.classes_last, (self.score(z), self.change(z))
+        )
+        return score.reshape(-1), change.reshape(-1, 4)
+
+
+def initialize(block, devices):
+    """Xavier's weights; small ones for the layers that answer."""
+    block.initialize(init.Xavier(), devices)
+    for layer in (block.score, block.change):
+        layer.initialize(init.Normal(0.01), devices, force_reinit=True)
+
+
+def prepared(photo, device):
+    """A photo, uint8 (H, W, 3), as a batch of one whose sides 128 divides."""
+    sides = [side + -side % 128 for side in photo.shape[:2]]
+    padded = utils.pad_to(photo, *sides, utils.MEAN_COLOR)
+    return utils.normalize(np.array(padded[None], dtype='uint8', ctx=device))
+
+
+def choose_anchors(labels, rng, size=256):
+    """Choose anchors: indices of positive ones, at most half, and others."""
+    positive = rng.permutation(onp.flatnonzero(labels == 1))[: size // 2]
+    negative = rng.permutation(onp.flatnonzero(labels == 0))
+    return positive, negative[: size - len(positive)]
+
+
+def box_loss(changes, chosen, ours, boxes):
+    """Sum of smooth L1 of the chosen rows of changes, (N, 4).
+
+    `ours`, `boxes`: (n, 4), what is to be moved, and where to. n may be 0.
+    """
+    if not len(chosen):
+        return 0 * changes.sum()  # with a gradient, of zeros
+    device = changes.ctx
+    wanted = np.array(encode(ours, boxes), dtype='float32', ctx=device)
+    chosen = np.array(chosen, dtype='int32', ctx=device)
+    return npx.smooth_l1(changes[chosen] - wanted, scalar=1.0).sum()
+
+
+def rpn_loss(scores, changes, anchors, boxes, rng):
+    """Cross-entropy of a sample of anchors; how to move those that fit."""
+    labels, nearest = assign(anchors, boxes)
+    positive, negative = choose_anchors(labels, rng)
+    used = onp.concatenate([positive, negative])
+    found = scores[np.array(used, dtype='int32', ctx=scores.ctx)]
+    wanted = np.array(labels[used], dtype='float32', ctx=scores.ctx)
+    # log(1 + e^x) - x y, without an overflow
+    entropy = npx.relu(found) - found * wanted + np.log1p(np.exp(-abs(found)))
+    moved = anchors[positive], boxes[nearest[positive]]
+    return entropy.mean() + box_loss(changes, positive, *moved) / len(used)
+
+
+def propose(scores, changes, anchors, size, first=1000, last=300):
+    """Turn what an RPN says into boxes (at most `last`, 4), best first.
+
+    `size`: (height, width) of the photo. The first anchors by score count;
+    boxes with a side below 16 pixels are left out.
+    """
+    height, width = size
+    scores = scores.asnumpy()
+    order = (-scores).argsort(kind='stable')[:first]
+    boxes = decode(anchors[order], changes.asnumpy()[order])
+    boxes = boxes.clip(0, (width, height, width, height))
+    large = (boxes[:, 2:] - boxes[:, :2] >= 16).all(axis=1)
+    boxes, scores = boxes[large], scores[order][large]
+    return boxes[nms(boxes, scores, 0.7, last)]
+
+
+def bins(start, end, count):
+    """Cut cells start to end, both included, into `count` bins that may share.
+
+    Returns pairs (first, behind the last).
+    """
+    step = (end - start + 1) / count
+    return [
+        (start + int(i * step // 1), start + int(-(-(i + 1) * step // 1)))
+        for i in range(count)
+    ]
+
+
+def roi_pooling(channel, box, count, stride=16):
+    """Largest numbers of a map (h, w) in count x count bins of one box."""
+    x0, y0, x1, y1 = (int(side / stride + 0.5) for side in box)
+    # A box that is less than a cell wide still has one.
+    rows, columns = bins(y0, max(y0, y1), count), bins(x0, max(x0, x1), count)
+    pooled = onp.zeros((count, count))
+    for i, (top, bottom) in enumerate(rows):
+        for j, (left, right) in enumerate(columns):
+            cells = channel[top:bottom, left:right]
+            pooled[i, j] = cells.max() if cells.size else 0
+    return pooled
+
+
+def pooled(maps, boxes, count=7, stride=16):
+    """MXNet's RoI pooling of maps (1, C, h, w): (n, C, count, count)."""
+    rois = onp.concatenate([onp.zeros((len(boxes), 1)), boxes], axis=1)
+    return npx.roi_pooling(
+        maps,
+        np.array(rois, dtype='float32', ctx=maps.ctx),
+        pooled_size=(count, count),
+        spatial_scale=1 / stride,
+    )
+
+
+def weights_of_bins(start, end, size, count, stride=16):
+    """Means of two linear samples in each bin: a matrix (count, size)."""
+    step = (end - start) / stride / (2 * count)
+    places = start / stride + (onp.arange(2 * count) + 0.5) * step
+    places = places.clip(0, size - 1)[:, None]
+    linear = onp.maximum(0, 1 - abs(places - onp.arange(size)))
+    return linear.reshape(count, 2, size).mean(axis=1)
+
+
+def roi_align(maps, box, count=7):
+    """RoIAlign of maps (C, h, w), NumPy, and a box: (C, count, count)."""
+    x0, y0, x1, y1 = box
+    rows = weights_of_bins(y0, y1, maps.shape[1], count)
+    columns = weights_of_bins(x0, x1, maps.shape[2], count)
+    return rows @ maps @ columns.T
+
+
+class Head(nn.Block):
+    """Maps (1, C, h, w) and boxes (n, 4) to scores and changes.
+
+    Scores are (n, num_classes), class 0 is the background; changes (n, 4).
+    """
+
+    def __init__(self, num_classes, channels=256, count=7, hidden=512):
+        super().__init__()
+        self.count, size = count, channels * count * count
+        self.dense = nn.HybridSequential()
+        for inputs in (size, hidden):
+            self.dense.add(
+                nn.Dense(hidden, activation='relu', in_units=inputs)
+            )
+        self.score = nn.Dense(num_classes, in_units=hidden)
+        self.change = nn.Dense(4, in_units=hidden)
+
+    def forward(self, maps, boxes):
+        z = self.dense(pooled(maps, boxes, self.count))
+        return self.score(z), self.change(z)
+
+
+def head_loss(head, maps, proposals, boxes, classes, rng, size=64):
+    """Cross-entropy of a sample of boxes, and where to move the objects."""
+    ours = onp.concatenate([proposals, boxes])
+    overlap = iou(ours, boxes) if len(boxes) else onp.zeros((len(ours), 1))
+    nearest, most = overlap.argmax(axis=1), overlap.max(axis=1)
+    right = rng.permutation(onp.flatnonzero(most >= 0.5))[: size // 4]
+    wrong = rng.permutation(onp.flatnonzero(most < 0.5))[: size - len(right)]
+    used = onp.concatenate([right, wrong])
+    wanted = onp.zeros(len(used))
+    wanted[: len(right)] = classes[nearest[right]]
+    scores, changes = head(maps, ours[used])
+    wanted = np.array(wanted, dtype='int32', ctx=maps.ctx)
+    entropy = -npx.pick(npx.log_softmax(scores), wanted)
+    moved = ours[right], boxes[nearest[right]]
+    rows = onp.arange(len(right))
+    return entropy.mean() + box_loss(changes, rows, *moved) / len(used)
+
+
+class Detector(nn.Block):
+    """Faster R-CNN: trunk, rpn and head."""
+
+    def __init__(self, trunk, rpn, head, shapes):
+        super().__init__()
+        self.trunk, self.rpn, self.head = trunk, rpn, head
+        self.shapes = shapes
+
+    def look(self, photo):
+        """Return maps of a photo (H, W, 3), the RPN's answers, and anchors."""
+        maps = self.trunk(prepared(photo, utils.devices_of(self)[0]))
+        anchors = make_anchors(*maps.shape[2:], self.shapes)
+        return maps, *self.rpn(maps), anchors
+
+    def loss(self, photo, boxes, classes, rng):
+        """Return the loss of the RPN, and that of the head."""
+        maps, scores, changes, anchors = self.look(photo)
+        ours = rpn_loss(scores, changes, anchors, boxes, rng)
+        with autograd.pause():
+            found = propose(scores, changes, anchors, photo.shape[:2])
+        return ours, head_loss(self.head, maps, found, boxes, classes, rng)
+
+
+def mirrored(photo, boxes):
+    """Mirror a photo and its boxes from left to right."""
+    swapped = boxes.copy()
+    swapped[:, [0, 2]] = photo.shape[1] - boxes[:, [2, 0]]
+    return photo[:, ::-1], swapped
+
+
+def train_detector(detector, scenes, epochs, seed, rate=3e-4):
+    """Train on (photo, boxes, classes); yield the mean losses of epochs."""
+    rng = onp.random.default_rng(seed)
+    weights = detector.collect_params()
+    settings = {'learning_rate': rate, 'wd': 1e-4}
+    trainer = gluon.Trainer(weights, 'adam', settings, kvstore=None)
+    for epoch in range(epochs):
+        losses = []
+        for step, i in enumerate(rng.permutation(len(scenes))):
+            done = (epoch + step / len(scenes)) / epochs
+            trainer.set_learning_rate(rate * (1 - done) ** 0.9)
+            photo, boxes, classes = scenes[i]
+            if rng.integers(2):
+                photo, boxes = mirrored(photo, boxes)
+            with autograd.record():
+                both = detector.loss(photo, boxes, classes, rng)
+                total = both[0] + both[1]
+            total.backward()
+            trainer.step(1)
+            losses.append([float(part) for part in both])
+        yield onp.mean(losses, axis=0)
+
+
+def detect(detector, photo, least=0.05, most=0.3):
+    """Find objects: boxes (n, 4), classes (n,) and scores (n,).
+
+    `photo`: uint8 (H, W, 3). `least`: the lowest score; `most`: the highest
+    IoU of two boxes of one class.
+    """
+    height, width = photo.shape[:2]
+    maps, *said = detector.look(photo)
+    proposals = propose(*said, (height, width))
+    scores, changes = detector.head(maps, proposals)
+    scores = npx.softmax(scores).asnumpy()
+    boxes = decode(proposals, changes.asnumpy())
+    boxes = boxes.clip(0, (width, height, width, height))
+    found = []
+    for index in range(1, scores.shape[1]):
+        rows = onp.flatnonzero(scores[:, index] >= least)
+        for row in rows[nms(boxes[rows], scores[rows, index], most, 100)]:
+            found.append((*boxes[row], index, scores[row, index]))
+    found = onp.array(found).reshape(-1, 6)
+    return found[:, :4], found[:, 4].astype('int64'), found[:, 5]
+
+
+def matches(found, truth, index, least):
+    """Whether each box of a class is right, the surest first; the objects.
+
+    `found`: boxes, classes, scores of each photo; `truth`: its boxes and
+    classes. Returns bool (n,) and the number of objects of the class.
+    """
+    objects = [boxes[classes == index] for boxes, classes in truth]
+    taken = [onp.zeros(len(boxes), bool) for boxes in objects]
+    order = [
+        (-score, photo, row)
+        for photo, (_, classes, scores) in enumerate(found)
+        for row, score in enumerate(scores)
+        if classes[row] == index
+    ]
+    right = []
+    for _, photo, row in sorted(order):
+        right.append(False)
+        if len(objects[photo]):
+            box = found[photo][0][row : row + 1]
+            overlap = iou(box, objects[photo])[0]
+            best = overlap.argmax()
+            right[-1] = overlap[best] >= least and not taken[photo][best]
+            taken[photo][best] |= right[-1]
+    return onp.array(right, bool), sum(map(len, objects))
+
+
+def average_precision(right, number):
+    """Area under precision and recall; `right`: bool (n,), surest first."""
+    if not number:
+        return float('nan')  # nobody can find what is not there
+    hits = right.cumsum()
+    precision = hits / onp.arange(1, len(right) + 1)
+    best = onp.maximum.accumulate(precision[::-1])[::-1]
+    return float((best * right).sum() / number)
+
+
+def masks_of(label, boxes, classes):
+    """Masks of objects: what has the class, in the box; bool (n, H, W).
+
+    `label`: integers (H, W); `boxes`: (n, 4) in pixels.
+    """
+    masks = onp.zeros((len(boxes), *label.shape), bool)
+    for mask, box, index in zip(masks, boxes, classes, strict=True):
+        x0, y0, x1, y1 = (round(float(side)) for side in box)
+        mask[y0:y1, x0:x1] = label[y0:y1, x0:x1] == index
+    return masks
 
 
 # ---- chapters/deformable.md

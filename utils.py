@@ -8,7 +8,7 @@ whole        files that are there complete or not at all
 samples      what the samples of a picture mean
 texts        names and messages as text that can be shown
 images       photos and labels as arrays and files; the ids of a split
-legacy       GluonCV, and the older arrays that it works on
+__all__ += []
 nets         the blocks and parameters of a net; scores with classes last
 tables       what a class table may hold; its background
 scaling      photos and labels at another size
@@ -90,8 +90,10 @@ from parts.nets import (
     move,
     zero_gradients,
 )
+from parts.objects import check_boxes, read_boxes, read_objects
 from parts.own_data import Finding, check_own, make_set, own_files
 from parts.pictures import (
+    draw_boxes,
     heat,
     overlay,
     save_overlay,
@@ -110,6 +112,7 @@ from parts.sources import (
     VOC_ARCHIVE,
     VOC_MIRRORS,
     VOC_SHA1,
+    annotated,
     backbone_file,
     download_voc,
     pretrained_backbone,
@@ -139,9 +142,10 @@ __all__ += ['download_voc', 'pretrained_backbone', 'voc_root', 'Finding']
 __all__ += ['check_own', 'make_set', 'own_files', 'evaluate', 'predict']
 __all__ += ['show_widget', 'vary', 'compare_times', 'take_step', 'train']
 __all__ += ['training_memory', 'stored_table', 'import_gluoncv']
-__all__ += ['older_arrays', 'pretrained_gluoncv', 'cut_objects']
-__all__ += ['fuse', 'lite0_file', 'load_saved', 'move', 'read_torch']
-__all__ += ['show_points']
+__all__ += ['older_arrays', 'pretrained_gluoncv', 'cut_objects', 'fuse']
+__all__ += ['lite0_file', 'load_saved', 'move', 'read_torch', 'show_points']
+__all__ += ['draw_boxes', 'annotated', 'check_boxes', 'read_boxes']
+__all__ += ['read_objects']
 
 
 def train(

@@ -6,7 +6,7 @@ A room imports only from rooms on floors below its own:
 6  exports own_data prediction
 5  coco yolo sources views workers memory report controls
 4  devices batches metric pictures plots precision checkpoints labelme outlines
-3  canvas class_files published scaling thumbnails
+3  canvas class_files objects published scaling thumbnails
 2  images legacy nets stored timing
 1  start tables
 0  numpys whole texts samples

@@ -64,18 +64,58 @@ def _made_by(script, suffix, also=()):
 
     The name holds a hash of the sources: changed sources, a new file.
     """
-    sources = [HERE / 'build' / name for name in (script, *also)]
-    code = b''.join(source.read_bytes() for source in sources)
-    key = hashlib.sha1(code).hexdigest()[:10]
-    target = DATA / f'{Path(script).stem}-{key}{suffix}'
+    target = DATA / _name_of(script, suffix, also)
     if not target.exists():
         lock = DATA / f'.{target.name}.lock'
         with whole.only_one(lock, f'what makes {target.name}'):
             if not target.exists():
                 with whole.new(target) as part:
-                    command = [sys.executable, str(sources[0]), str(part)]
-                    subprocess.run(command, check=True)
+                    _run(script, part)
     return target
+
+
+def _name_of(script, suffix, also=()):
+    """What is made by build/script is called so."""
+    sources = [HERE / 'build' / name for name in (script, *also)]
+    code = b''.join(source.read_bytes() for source in sources)
+    key = hashlib.sha1(code).hexdigest()[:10]
+    return f'{Path(script).stem}-{key}{suffix}'
+
+
+def _run(script, *arguments):
+    command = [sys.executable, HERE / 'build' / script, *arguments]
+    subprocess.run([str(part) for part in command], check=True)
+
+
+def annotated(root):
+    """Return a data set's folder, and see to it that it tells objects apart.
+
+    That is, it has the folders Annotations and SegmentationObject, as VOC2012
+    has. Those of the built-in scenes are made on first use, in about 20
+    seconds: the scenes themselves stay as they are.
+
+    Raises FileNotFoundError if another data set lacks one of them.
+    """
+    root = whole.place(root)
+    # In the order in which they are made: the last says that all are there.
+    parts = [root / part for part in ('SegmentationObject', 'Annotations')]
+    if root.name != _name_of('scenes.py', ''):
+        for part in parts:
+            if not part.is_dir():
+                raise FileNotFoundError(
+                    f'{root} tells no objects apart: it has no folder '
+                    f'{part.name}, as VOC2012 has'
+                )
+    elif not parts[-1].is_dir():
+        lock = root.with_name(f'.{root.name}-objects.lock')
+        with whole.only_one(lock, f'what finds the objects of {root.name}'):
+            if not parts[-1].is_dir():
+                with whole.scratch(root) as folder:
+                    made = folder / 'objects'
+                    _run('objects.py', root, made)
+                    for part in parts:
+                        whole.put(made / part.name, part)
+    return root
 
 
 def download_voc(folder=DATA, mirrors=VOC_MIRRORS, sha1=VOC_SHA1):
