@@ -35,8 +35,8 @@ TOP = 'segmentation-class'
 # What a notebook needs beside itself, and what its first start needs.
 LIBRARY = (
     *('utils.py', 'parts/*.py', 'segbook.py', 'checks/*.py', 'LICENSE'),
-    *('build/scenes.py', 'build/backbone.py', 'build/ending.py'),
-    *('build/doctor.py', 'build/environment.py'),
+    *('build/scenes.py', 'build/objects.py', 'build/backbone.py'),
+    *('build/ending.py', 'build/doctor.py', 'build/environment.py'),
     *('tools/__init__.py', 'tools/export.py', 'tools/matlab.py'),
     *('tools/gallery.html', 'tools/gallery.py', 'tools/find_photos.py'),
     *('tools/predict.py', 'tools/weights.py'),
