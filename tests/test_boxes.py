@@ -9,6 +9,7 @@ import scenes
 import segbook
 import utils
 from parts.nets import zero_gradients
+from tools import four_steps
 
 import mxnet as mx
 import numpy as onp
@@ -676,3 +677,38 @@ def test_far_away_corners_do_no_harm():
     photo = onp.zeros((20, 20, 3), 'uint8')
     shown = utils.draw_boxes(photo, [[-50, -60, 90, 90]], ['x'])
     assert shown.shape == (40, 40, 3)
+
+
+# ------------------------------------------------------- The four steps
+def test_both_ways_of_training_are_run_and_judged(
+    annotated, monkeypatch, capsys
+):
+    monkeypatch.setenv('VOC_ROOT', str(annotated))
+    words = 'four_steps.py --seconds 0.4 --scenes 2'.split()
+    monkeypatch.setattr('sys.argv', words)
+    four_steps.main()
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].startswith('at once: photos in each step')
+    assert len(out[4].split('step ')[1].split()) == 4
+    assert sum('recall of 10 0.' in line for line in out) == 4
+
+
+def test_the_last_two_steps_leave_the_shared_features(annotated, monkeypatch):
+    root = annotated
+    known = [four_steps.load(root, name) for name in names_of(root)[:2]]
+    seen, train = [], four_steps.train
+
+    def watched(parts, *more):
+        count = train(parts, *more)
+        weights = parts[0].collect_params().values()
+        seen.append([p.data().asnumpy() for p in weights])
+        return count
+
+    monkeypatch.setattr(four_steps, 'train', watched)
+    detector, counts = four_steps.in_four_steps(
+        known, 0.4, onp.random.default_rng(0)
+    )
+    after = detector.trunk.tuned.collect_params().values()
+    for one, other in zip(seen[1], after, strict=True):
+        assert (one == other.data().asnumpy()).all()
+    assert len(counts) == 4 and min(counts) >= 1
