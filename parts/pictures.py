@@ -393,11 +393,13 @@ def draw_boxes(photo, boxes, texts=None, color=0):
         if inner[0] < inner[2] and inner[1] < inner[3]:
             draw.rectangle(inner, outline=_LINES[index], width=7)
         if text:
-            place = [max(0, x) for x in corners[:2]]
-            around = draw.textbbox(place, plain(text, 20), font=font)
-            draw.rectangle([*place, around[2] + 8, around[3] + 8], 'white')
-            words = place[0] + 5, place[1]
-            draw.text(words, plain(text, 20), _LINES[index], font=font)
+            words = plain(text, 20)
+            _, _, wide, high = draw.textbbox((0, 0), words, font=font)
+            left = max(0, min(corners[0], image.width - wide - 10))
+            top = max(0, min(corners[1], image.height - high - 8))
+            ends = left + wide + 10, top + high + 8
+            draw.rectangle([left, top, *ends], 'white')
+            draw.text((left + 5, top), words, _LINES[index], font=font)
     return onp.asarray(image)
 
 

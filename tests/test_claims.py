@@ -2783,6 +2783,172 @@ def _(out):
     yield 'There is no background among the classes', classes == 20
 
 
+# ---------------------------------------------------------------- Boxes
+boxes = page('chapters/boxes')
+
+
+@boxes("text = (root / 'Annotations' / f'{name}.xml')")
+def _(out):
+    xml = [float(out.split(f'<{side}>')[1].split('<')[0]) for side in SIDES]
+    box = out.rows('person [')[0]
+    yield (
+        'So it is `xmin - 1` and `xmax`: only one of the two moves.',
+        box == [xml[0] - 1, xml[1] - 1, xml[2], xml[3]],
+    )
+
+
+SIDES = 'xmin', 'ymin', 'xmax', 'ymax'
+
+
+@boxes("print(f'moved by {by:3d} right and down: IoU {value:.2f}')")
+def _(out):
+    values = dict(out.rows('by'))
+    yield (
+        'Move a box of 100 pixels by 10, and a third of the IoU is gone.',
+        near(values[10], 2 / 3, 0.02),
+    )
+    yield '0.5 is looser than it sounds', values[20] < 0.5 < values[10]
+
+
+@boxes("print(f'no IoU above {most}: boxes'")
+def _(out):
+    strict, _, loose = out.rows('boxes')
+    yield (
+        'With the strictest of the three limits, the third box is removed, '
+        'although it may well be a second object beside the first one. With '
+        'the loosest one, two boxes stay that show nearly the same.',
+        2 not in strict and {0, 1} <= {*loose},
+    )
+
+
+@boxes("print(f'scenes without any such anchor:")
+def _(out):
+    yield (
+        'By this rule alone a good part of the objects would teach nothing, '
+        'in some scenes all of them.',
+        out.number('above 0.7:') > 25 and out.number('such anchor:') > 5,
+    )
+    yield (
+        'Few of them hold an object by the 0.7 rule, and many objects have no '
+        'such anchor',
+        out.number('in a scene:') < 30,
+    )
+
+
+@boxes("print(f'{len(targets)} positive anchors; standard deviations:'")
+def _(out):
+    yield (
+        'so that they are about as large as 1',
+        all(0.4 < value < 2 for value in out.row('deviations:')),
+    )
+
+
+@boxes("print(f'compared are all cells but {edge} on the left")
+def _(out):
+    one, two, half = out.rows('scores of size')
+    yield (
+        'Moved by one stride or two, the scores are the same. Moved by half a '
+        'stride they are not',
+        one[1] < ROUNDING > two[1] and half[1] > half[0] / 2,
+    )
+
+
+@boxes("('sampled: positive', 'negative', 'all: positive'")
+def _(out):
+    right, wrong, every, others, _ = out.column('e ') + out.column('used')
+    yield (
+        'A scene has thousands of negative anchors and a handful of positive '
+        'ones.',
+        every < 20 and others > 2000,
+    )
+    yield (
+        'Still, one in a few dozen is far better than one in a thousand.',
+        20 < (right + wrong) / right < 60 and others / every > 900,
+    )
+
+
+@boxes("print(f'{len(boxes)} boxes: differs from the operator by")
+def _(out):
+    yield (
+        'divide the box by the stride and *round*',
+        out.number('operator by') == 0,
+    )
+
+
+@boxes("'RoIAlign': onp.array([roi_align(")
+def _(out):
+    pooled, aligned = (out.row(f'{key}:') for key in ('pooling', 'RoIAlign'))
+    yield (
+        'RoI pooling does not notice most of the moves, and then its window '
+        'jumps; RoIAlign notices each of them, and a little.',
+        pooled[0] < pooled[1] / 2
+        and aligned[0] == aligned[1]
+        and pooled[2] > 5 > 2 > aligned[2],
+    )
+
+
+@boxes("print(f'IoU with the rounded box {value:.2f}')")
+def _(out):
+    yield (
+        'the smaller the object, the worse its rounded box fits',
+        rises(out.column('rounded box')),
+    )
+
+
+PROPOSED = "print('recall of           10 at 0.5"
+
+
+@boxes(PROPOSED)
+def _(out):
+    trained, raw, lot = (out.row(f'{x} ') for x in ('RPN', 'ained', 'lot'))
+    yield (
+        'Three hundred boxes at 0.5 catch most objects even where nothing was '
+        'learnt',
+        min(raw[2], lot[2]) > 0.5,
+    )
+    yield (
+        'Ten boxes tell the three apart',
+        trained[0] > 2 * max(raw[0], lot[0])
+        and trained[1] > 2 * max(raw[1], lot[1]),
+    )
+
+
+@boxes('print(f\'{"AP at":12s}  0.5    0.7  objects\')')
+def _(out):
+    loose, strict = out.row('mean')
+    yield 'At 0.5 most of what there is is found', loose > 0.7
+    rows = [row for row in out.rows(' ') if len(row) == 3]
+    yield (
+        'At 0.7 every class loses, for the same boxes',
+        strict < loose and all(row[1] < row[0] for row in rows),
+    )
+
+
+@boxes("('meeting another', rows[:, 1] > 0),")
+def _(out):
+    (alone, ours), (meeting, _) = [
+        [float(part.split()[0].strip(',')) for part in (a, b)]
+        for a, b in (
+            (line.split('labels ')[1], line.split('ours ')[1])
+            for line in out.splitlines()
+        )
+    ]
+    yield (
+        'An object that stands alone has its mask for nothing: with true '
+        'boxes and true labels it is exact.',
+        alone > 0.995,
+    )
+    yield (
+        'With ours it is as good as both networks are',
+        0.3 < ours < alone,
+    )
+    yield (
+        'But where the boxes of two objects of one class meet, even true '
+        'boxes and true labels are not enough',
+        meeting < 0.9,
+    )
+
+
 # ------------------------------------------------------------ The book's tests
 @pytest.fixture(scope='module')
 def pages(root):
