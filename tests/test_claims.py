@@ -2895,7 +2895,7 @@ def _(out):
     )
 
 
-PROPOSED = "print('recall of           10 at 0.5"
+PROPOSED = "print('recall     10 at 0.5"
 
 
 @boxes(PROPOSED)
@@ -2926,13 +2926,8 @@ def _(out):
 
 @boxes("('meeting another', rows[:, 1] > 0),")
 def _(out):
-    (alone, ours), (meeting, _) = [
-        [float(part.split()[0].strip(',')) for part in (a, b)]
-        for a, b in (
-            (line.split('labels ')[1], line.split('ours ')[1])
-            for line in out.splitlines()
-        )
-    ]
+    alone, meeting = out.column('labels')
+    ours, _ = out.column('ours')
     yield (
         'An object that stands alone has its mask for nothing: with true '
         'boxes and true labels it is exact.',
