@@ -34,7 +34,7 @@ USUAL = {
     'chapters/scaling.md': 45,
     'chapters/atrous.md': 150,
     'chapters/crf.md': 200,
-    'chapters/boxes.md': 140,
+    'chapters/boxes.md': 180,
     'chapters/deformable.md': 90,
     'chapters/alexnet.md': 90,
     'chapters/gluoncv.md': 30,
