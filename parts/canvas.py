@@ -12,8 +12,11 @@ import sys
 import threading
 import warnings
 
-from parts.images import open_image
+from parts.images import host, open_image, to_rgb
 from parts.texts import plain
+
+import numpy as onp
+from PIL import Image
 
 
 def new_figure(width, height):
@@ -214,3 +217,33 @@ def in_jupyter():
     from IPython import get_ipython
 
     return hasattr(get_ipython(), 'kernel')
+
+
+def as_picture(image):
+    """Check one image and return it as uint8 NumPy, H x W or H x W x 3."""
+    if isinstance(image, Image.Image):
+        image = image.convert('L') if image.mode == '1' else to_rgb(image)
+    image = host(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
+        raise ValueError(
+            'an image has the shape height x width or height x width x 3, '
+            f'not {image.shape}'
+        )
+    if image.size == 0:
+        raise ValueError(f'an image of shape {image.shape} is empty')
+    if image.dtype == bool or image.dtype.kind == 'f':
+        # Half a grey level of room: interpolation rounds.
+        if not (image.min() >= -0.002 and image.max() <= 1.002):
+            raise ValueError(
+                'a float image has values from 0 to 1, '
+                f'not from {image.min():g} to {image.max():g}'
+            )
+        image = onp.rint(onp.clip(image, 0, 1) * 255)
+    elif image.min() < 0 or image.max() > 255:
+        raise ValueError(
+            'an integer image has values from 0 to 255, '
+            f'not from {image.min()} to {image.max()}'
+        )
+    return image.astype('uint8')

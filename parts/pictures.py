@@ -4,49 +4,19 @@ import math
 
 from parts.canvas import (
     add_axes,
+    as_picture,
     caption,
     new_figure,
     render,
     show,
 )
-from parts.images import VOID, host, pixel_counts, to_rgb
+from parts.images import VOID, host, pixel_counts
 from parts.objects import check_boxes
 from parts.texts import plain
 from parts.whole import write_whole
 
 import numpy as onp
 from PIL import Image, ImageDraw, ImageFont
-
-
-def _as_picture(image):
-    """Check one image and return it as uint8 NumPy, H x W or H x W x 3."""
-    if isinstance(image, Image.Image):
-        image = image.convert('L') if image.mode == '1' else to_rgb(image)
-    image = host(image)
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[:, :, 0]
-    if image.ndim != 2 and not (image.ndim == 3 and image.shape[2] == 3):
-        raise ValueError(
-            'an image has the shape height x width or height x width x 3, '
-            f'not {image.shape}'
-        )
-    if image.size == 0:
-        raise ValueError(f'an image of shape {image.shape} is empty')
-    if image.dtype == bool or image.dtype.kind == 'f':
-        # Half a grey level of room: interpolation rounds.
-        if not (image.min() >= -0.002 and image.max() <= 1.002):
-            raise ValueError(
-                'a float image has values from 0 to 1, '
-                f'not from {image.min():g} to {image.max():g}'
-            )
-        image = onp.rint(onp.clip(image, 0, 1) * 255)
-    elif image.min() < 0 or image.max() > 255:
-        raise ValueError(
-            'an integer image has values from 0 to 255, '
-            f'not from {image.min()} to {image.max()}'
-        )
-    return image.astype('uint8')
-
 
 # How high a picture may be drawn for its width, and how small its short side
 # for that, so that long and thin ones are seen. They are drawn distorted.
@@ -111,7 +81,7 @@ def show_images(
     alt = alt or 'Images: ' + '; '.join(titles or ['without titles'])
     titles = titles and [caption(title) for title in titles]
     imgs, entries = (imgs, {}) if table is None else _colored(imgs, table)
-    pictures = [_as_picture(image) for image in imgs]
+    pictures = [as_picture(image) for image in imgs]
     frames = _rows_of_frames(pictures, num_cols, scale)
     each = titles and len(titles) == len(imgs)
     # As large as fits the longest title over its image.
@@ -344,7 +314,7 @@ def show_points(images, points, titles, alt, size=2.4):
         raise ValueError(
             '{} images, {} lists of places, {} titles'.format(*counts)
         )
-    images = [_as_picture(image) for image in images]
+    images = [as_picture(image) for image in images]
     points = [host(spots) for spots in points]
     off = 0  # how far places lie off their image: all are drawn alike
     for image, spots in zip(images, points, strict=True):
@@ -383,7 +353,7 @@ def draw_boxes(photo, boxes, texts=None, color=0):
     check_boxes(boxes)
     texts = [''] * len(boxes) if texts is None else texts
     colors = [color] * len(boxes) if onp.ndim(color) == 0 else color
-    image = Image.fromarray(_as_picture(photo)).convert('RGB')
+    image = Image.fromarray(as_picture(photo)).convert('RGB')
     image = image.resize([2 * side for side in image.size])
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(60)
     for box, text, index in zip(boxes, texts, colors, strict=True):

@@ -2291,210 +2291,6 @@ def _(out):
         'Below is the one that loses most. What is gone is the leg, which is '
         'thin.',
         min(rows, key=lambda x: after[x] - before[x]) == 'staircase',
-
-
-# ------------------------------------------------------------------- AlexNet
-alex = page('chapters/alexnet')
-
-
-@alex('counted = count(alexnet())')
-def _(out):
-    numbers, products = out.row('dense layers:')
-    yield (
-        'The dense layers hold nearly all numbers, the convolutions do nearly '
-        'all of the work.',
-        numbers > 90 and products < 10,
-    )
-
-
-@alex('grouped = two_layers(x, weights, groups=2)')
-def _(out):
-    difference, largest = out.row('off by')
-    yield (
-        'Two such layers in a row are then nothing but two networks of half '
-        'the width that never meet',
-        difference < ROUNDING * largest,
-    )
-    rows = [row[-3:] for row in out.rows('conv')]
-    yield (
-        'So groups halve the weights and the products',
-        len(rows) == 3
-        and all(near(a / b, 0.5, 0.01) and c == 50 for a, b, c in rows),
-    )
-
-
-@alex('mean_slope(function, spread * normal)')
-def _(out):
-    relu, tanh, sigmoid = (
-        out.column(name) for name in ('relu', 'tanh', 'sigmoid')
-    )
-    yield (
-        'The slope of ReLU does not depend on the spread.',
-        max(relu) - min(relu) < 0.01,
-    )
-    yield (
-        'is high for small numbers and falls for large ones.',
-        tanh[0] > 0.9 and tanh[-1] < 0.1 and falls(tanh),
-    )
-    yield "The sigmoid's is never above a quarter", max(sigmoid) < 0.25
-
-
-@alex(
-    'best[name] = max(shares, key=shares.get)',
-    'tries[name, rate] = fit(',
-    "print('classes:', *names)",
-)
-def _(best, tried, objects):
-    relu, tanh = (best.row(f'{x}, rate')[-3:] for x in ('relu', 'tanh'))
-    yield (
-        'learns faster than ReLU with its own, whatever the seed.',
-        max(tanh) < min(relu),
-    )
-    frequent = objects.number('the most frequent class:')
-    sigmoid = [row[-1] for row in tried.rows('sigmoid')]
-    yield (
-        'And the sigmoid learns nothing at either rate: it ends where one '
-        'ends who always names the most frequent class.',
-        len(sigmoid) == 2
-        and all(near(wrong, 1 - frequent, 0.011) for wrong in sigmoid),
-    )
-
-
-@alex('slope = mean_slope(np.tanh, spread * normal)')
-def _(out):
-    *ours, _ = out.column('mean slope')
-    yield (
-        'In our small network no layer saturates',
-        len(ours) == 3 and min(ours) > 0.4,
-    )
-    yield (
-        "With AlexNet's photos and weights, hardly any gradient would come "
-        'through the first layer.',
-        out.number('mean slope of tanh') < 0.1,
-    )
-
-
-POOLS = "compare('overlapping', pool=(3, 2, 1))"
-AUGMENTED = "print(f'standard error of one share: {error:.3f}')"
-
-
-@alex(POOLS, AUGMENTED)
-def _(out, later):
-    loss, loss_over = out.column('loss')
-    train, train_over = out.column('train')
-    yield (
-        'The overlapping pools are harder to learn by heart: after as many '
-        'epochs the loss is higher, and fewer training objects are right.',
-        loss_over > 2 * loss and train_over < train,
-    )
-    gains = later.row('overlapping')[-3:]
-    yield (
-        'Here they gain with some seeds and lose with others, and nothing on '
-        'average',
-        min(gains) < 0 < max(gains) and sum(gains) <= 0,
-    )
-
-
-@alex('expected = by_loop(x.asnumpy(), 5, alpha, 0.75, 2)')
-def _(out):
-    rows = [row[-2:] for row in out.rows('alpha')]
-    yield (
-        'Beware: it divides $\\alpha$ by $n$.',
-        max(ours for ours, _ in rows) < ROUNDING
-        and all(undivided > 100 * ours for ours, undivided in rows),
-    )
-
-
-@alex('variances, directions = color_directions(photos)')
-def _(out):
-    difference, largest = out.row('covariance, off by')
-    yield (
-        'The covariance is that of the photos, up to chance.',
-        difference < 0.02 * largest,
-    )
-    yield (
-        'The largest direction is nearly that of grey: most of what changes '
-        'is the brightness.',
-        out.number('and grey:') > 0.98
-        and out.row('shares of the variance:')[-1] > 0.5,
-    )
-    (one, _), (other, _) = (row[-2:] for row in out.rows('colours end at'))
-    yield 'And the root makes the unit irrelevant.', one == other
-
-
-@alex('layer, x = nn.Dropout(p), np.ones((100, 100))')
-def _(out):
-    paper, gluon = (out.row(f'{x}: mean') for x in ('paper', 'Gluon'))
-    behind = out.rows('behind a ReLU: mean')
-    yield (
-        'In both, what the next layer gets at test is exactly the mean of '
-        'what it gets in training.',
-        all(near(*row, 1e-5) for row in (paper, gluon)) and true(out),
-    )
-    yield (
-        'The two differ by a factor, which the weights learn.',
-        near(paper[0] / gluon[0], 0.8, 1e-4),
-    )
-    yield (
-        'Behind another nonlinearity, the mean is a mean no more',
-        all(abs(mean - test) > 0.05 for mean, test in behind),
-    )
-
-
-@alex(AUGMENTED, POOLS)
-def _(out, before):
-    error = out.number('standard error of one share:')
-    crops, colours, dropout = (
-        row[-3:] for row in out.rows('new objects, beside plain:')[1:]
-    )
-    plain = before.column('train')[0]
-    yield (
-        'fewer training objects are right than without them.',
-        max(out.column('train')) < plain - 0.02,
-    )
-    yield (
-        'Crops and mirrors gain with every seed, though hardly more than the '
-        'standard error of a share.',
-        min(crops) > 0 and sum(crops) / 3 < 3 * error,
-    )
-    yield (
-        'Colours on top of them change nothing that could be seen here',
-        abs(sum(colours) - sum(crops)) / 3 < 2 * error,
-    )
-    yield (
-        'And dropout does not help in so few steps',
-        sum(dropout) / 3 < error,
-    )
-
-
-@alex("print(f'SGD by hand and by Gluon:")
-def _(out):
-    yield 'which is the rule of the paper.', out.number('off by') < ROUNDING
-
-
-@alex('kinds |= {')
-def _(out):
-    should = out.number('SGD should lose')
-    rows = [row[-3:] for row in out.rows('SGD') if len(row) >= 3]
-    (_, steady, _), *turns = rows
-    yield (
-        'SGD loses about what it should, whatever the gradients are.',
-        all(near(sgd, should, 0.006) for sgd, _, _ in (*turns, rows[0])),
-    )
-    yield (
-        'With Adam and a steady gradient, `wd` takes nothing away',
-        steady < 0.1 * should,
-    )
-    yield (
-        'it takes nearly half from weights with small ones, and next to '
-        'nothing from weights with large ones.',
-        falls([adam for _, adam, _ in turns])
-        and near(turns[0][1], 0.45, 0.05)
-        and turns[-1][1] < 0.2 * should,
-    )
-    yield (
-        'Decoupled, all of these lose the same.',
-        all(near(apart, should, 0.006) for *_, apart in turns),
     )
 
 
@@ -2941,6 +2737,211 @@ def _(out):
         'But where the boxes of two objects of one class meet, even true '
         'boxes and true labels are not enough',
         meeting < 0.9,
+    )
+
+
+# ------------------------------------------------------------------- AlexNet
+alex = page('chapters/alexnet')
+
+
+@alex('counted = count(alexnet())')
+def _(out):
+    numbers, products = out.row('dense layers:')
+    yield (
+        'The dense layers hold nearly all numbers, the convolutions do nearly '
+        'all of the work.',
+        numbers > 90 and products < 10,
+    )
+
+
+@alex('grouped = two_layers(x, weights, groups=2)')
+def _(out):
+    difference, largest = out.row('off by')
+    yield (
+        'Two such layers in a row are then nothing but two networks of half '
+        'the width that never meet',
+        difference < ROUNDING * largest,
+    )
+    rows = [row[-3:] for row in out.rows('conv')]
+    yield (
+        'So groups halve the weights and the products',
+        len(rows) == 3
+        and all(near(a / b, 0.5, 0.01) and c == 50 for a, b, c in rows),
+    )
+
+
+@alex('mean_slope(function, spread * normal)')
+def _(out):
+    relu, tanh, sigmoid = (
+        out.column(name) for name in ('relu', 'tanh', 'sigmoid')
+    )
+    yield (
+        'The slope of ReLU does not depend on the spread.',
+        max(relu) - min(relu) < 0.01,
+    )
+    yield (
+        'is high for small numbers and falls for large ones.',
+        tanh[0] > 0.9 and tanh[-1] < 0.1 and falls(tanh),
+    )
+    yield "The sigmoid's is never above a quarter", max(sigmoid) < 0.25
+
+
+@alex(
+    'best[name] = max(shares, key=shares.get)',
+    'tries[name, rate] = fit(',
+    "print('classes:', *names)",
+)
+def _(best, tried, objects):
+    relu, tanh = (best.row(f'{x}, rate')[-3:] for x in ('relu', 'tanh'))
+    yield (
+        'learns faster than ReLU with its own, whatever the seed.',
+        max(tanh) < min(relu),
+    )
+    frequent = objects.number('the most frequent class:')
+    sigmoid = [row[-1] for row in tried.rows('sigmoid')]
+    yield (
+        'And the sigmoid learns nothing at either rate: it ends where one '
+        'ends who always names the most frequent class.',
+        len(sigmoid) == 2
+        and all(near(wrong, 1 - frequent, 0.011) for wrong in sigmoid),
+    )
+
+
+@alex('slope = mean_slope(np.tanh, spread * normal)')
+def _(out):
+    *ours, _ = out.column('mean slope')
+    yield (
+        'In our small network no layer saturates',
+        len(ours) == 3 and min(ours) > 0.4,
+    )
+    yield (
+        "With AlexNet's photos and weights, hardly any gradient would come "
+        'through the first layer.',
+        out.number('mean slope of tanh') < 0.1,
+    )
+
+
+POOLS = "compare('overlapping', pool=(3, 2, 1))"
+AUGMENTED = "print(f'standard error of one share: {error:.3f}')"
+
+
+@alex(POOLS, AUGMENTED)
+def _(out, later):
+    loss, loss_over = out.column('loss')
+    train, train_over = out.column('train')
+    yield (
+        'The overlapping pools are harder to learn by heart: after as many '
+        'epochs the loss is higher, and fewer training objects are right.',
+        loss_over > 2 * loss and train_over < train,
+    )
+    gains = later.row('overlapping')[-3:]
+    yield (
+        'Here they gain with some seeds and lose with others, and nothing on '
+        'average',
+        min(gains) < 0 < max(gains) and sum(gains) <= 0,
+    )
+
+
+@alex('expected = by_loop(x.asnumpy(), 5, alpha, 0.75, 2)')
+def _(out):
+    rows = [row[-2:] for row in out.rows('alpha')]
+    yield (
+        'Beware: it divides $\\alpha$ by $n$.',
+        max(ours for ours, _ in rows) < ROUNDING
+        and all(undivided > 100 * ours for ours, undivided in rows),
+    )
+
+
+@alex('variances, directions = color_directions(photos)')
+def _(out):
+    difference, largest = out.row('covariance, off by')
+    yield (
+        'The covariance is that of the photos, up to chance.',
+        difference < 0.02 * largest,
+    )
+    yield (
+        'The largest direction is nearly that of grey: most of what changes '
+        'is the brightness.',
+        out.number('and grey:') > 0.98
+        and out.row('shares of the variance:')[-1] > 0.5,
+    )
+    (one, _), (other, _) = (row[-2:] for row in out.rows('colours end at'))
+    yield 'And the root makes the unit irrelevant.', one == other
+
+
+@alex('layer, x = nn.Dropout(p), np.ones((100, 100))')
+def _(out):
+    paper, gluon = (out.row(f'{x}: mean') for x in ('paper', 'Gluon'))
+    behind = out.rows('behind a ReLU: mean')
+    yield (
+        'In both, what the next layer gets at test is exactly the mean of '
+        'what it gets in training.',
+        all(near(*row, 1e-5) for row in (paper, gluon)) and true(out),
+    )
+    yield (
+        'The two differ by a factor, which the weights learn.',
+        near(paper[0] / gluon[0], 0.8, 1e-4),
+    )
+    yield (
+        'Behind another nonlinearity, the mean is a mean no more',
+        all(abs(mean - test) > 0.05 for mean, test in behind),
+    )
+
+
+@alex(AUGMENTED, POOLS)
+def _(out, before):
+    error = out.number('standard error of one share:')
+    crops, colours, dropout = (
+        row[-3:] for row in out.rows('new objects, beside plain:')[1:]
+    )
+    plain = before.column('train')[0]
+    yield (
+        'fewer training objects are right than without them.',
+        max(out.column('train')) < plain - 0.02,
+    )
+    yield (
+        'Crops and mirrors gain with every seed, though hardly more than the '
+        'standard error of a share.',
+        min(crops) > 0 and sum(crops) / 3 < 3 * error,
+    )
+    yield (
+        'Colours on top of them change nothing that could be seen here',
+        abs(sum(colours) - sum(crops)) / 3 < 2 * error,
+    )
+    yield (
+        'And dropout does not help in so few steps',
+        sum(dropout) / 3 < error,
+    )
+
+
+@alex("print(f'SGD by hand and by Gluon:")
+def _(out):
+    yield 'which is the rule of the paper.', out.number('off by') < ROUNDING
+
+
+@alex('kinds |= {')
+def _(out):
+    should = out.number('SGD should lose')
+    rows = [row[-3:] for row in out.rows('SGD') if len(row) >= 3]
+    (_, steady, _), *turns = rows
+    yield (
+        'SGD loses about what it should, whatever the gradients are.',
+        all(near(sgd, should, 0.006) for sgd, _, _ in (*turns, rows[0])),
+    )
+    yield (
+        'With Adam and a steady gradient, `wd` takes nothing away',
+        steady < 0.1 * should,
+    )
+    yield (
+        'it takes nearly half from weights with small ones, and next to '
+        'nothing from weights with large ones.',
+        falls([adam for _, adam, _ in turns])
+        and near(turns[0][1], 0.45, 0.05)
+        and turns[-1][1] < 0.2 * should,
+    )
+    yield (
+        'Decoupled, all of these lose the same.',
+        all(near(apart, should, 0.006) for *_, apart in turns),
     )
 
 
