@@ -308,9 +308,8 @@ def modulated(function):
 
 
 def _modulated(x, offsets, strengths, weight):
-    number, _, height, width = x.shape
-    y = onp.zeros((number, len(weight), height, width))
-    for n, row, column in onp.ndindex(number, height, width):
+    y = onp.zeros((len(x), len(weight), *x.shape[2:]))
+    for n, row, column in onp.ndindex(len(x), *x.shape[2:]):
         for k, (down, across) in enumerate(_taps().astype(int)):
             place = (
                 row + down + offsets[n, 2 * k, row, column],
