@@ -332,7 +332,7 @@ def show_points(images, points, titles, alt, size=2.4):
         axes.set_xlim(-edge, width - 1 + edge)
         axes.set_ylim(height - 1 + edge, -edge)
         axes.set_axis_off()
-        axes.set_title(caption(titles[index]), fontsize=11.5, pad=4)
+        axes.set_title(caption(titles[index]), fontsize=12.5, pad=4)
     show(fig, alt)
 
 
