@@ -39,6 +39,7 @@ def fcn(transposed, stride=32):
 
 def skips(make_backbone, stride, **options):
     net = segbook.make_skip_fcn(make_backbone(), CLASSES, stride, **options)
+    net(np.zeros((1, 3, 32, 32)))
     for tap in net.taps:  # they begin at 0
         tap.initialize(init.Xavier(), force_reinit=True)
         tap[-1].weight.set_data(np.random.normal(0, 1, tap[-1].weight.shape))
@@ -51,6 +52,7 @@ def deeplab(stride, head):
     net = nn.Sequential()
     net.add(*features[:-2], head, segbook.BilinearUpsampling(stride))
     head.initialize()
+    net(np.zeros((1, 3, 32, 32)))  # MXNet 2 then knows the shapes
     for name, parameter in head.collect_params().items():
         if name.endswith('weight'):  # some of them begin at 0
             values = np.random.normal(0, 0.05, parameter.shape)
