@@ -8,11 +8,12 @@ whole        files that are there complete or not at all
 samples      what the samples of a picture mean
 texts        names and messages as text that can be shown
 images       photos and labels as arrays and files; the ids of a split
-__all__ += []
+legacy       GluonCV, and the older arrays that it works on
 nets         the blocks and parameters of a net; scores with classes last
 tables       what a class table may hold; its background
 scaling      photos and labels at another size
 thumbnails   the objects of a data set, cut out one by one
+objects      which objects a photo shows, and their boxes
 canvas       how a drawing gets under a cell
 stored       zip files, JSON and arrays that may come from anywhere
 class_files  the classes of a data set as files say them
@@ -44,7 +45,7 @@ utils        the trainer
 import math
 import time
 
-from parts.batches import Batches, normalize, normalized
+from parts.batches import Batches, normalize, normalized, split
 from parts.checkpoints import (
     load_checkpoint,
     load_saved,
@@ -323,7 +324,7 @@ def take_step(net, images, labels, loss, trainer, devices, parts, workers):
         return 0.0, 0  # nothing to learn from
     workers.share_parameters(net, trainer, images[:1], devices)
     losses = []
-    for part in zip(_split(images, parts), _split(labels, parts), strict=True):
+    for part in zip(split(images, parts), split(labels, parts), strict=True):
         with autograd.record():
             losses += _backward(net, *part, loss, trainer, devices)
         if parts > 1:
@@ -333,13 +334,6 @@ def take_step(net, images, labels, loss, trainer, devices, parts, workers):
         zero_gradients(net)
     total = sum(float(part.item()) for part in losses)
     return float(workers.sum([total])[0]), valid
-
-
-def _split(batch, parts):
-    """Split a batch; MXNet would copy it even into a single part."""
-    if parts == 1:
-        return [batch]
-    return gluon.utils.split_data(batch, parts, even_split=False)
 
 
 def _backward(net, images, labels, loss, trainer, devices):

@@ -13,7 +13,7 @@ from parts.images import RGB_MEAN, RGB_STD
 
 import mxnet as mx
 import numpy as onp
-from mxnet import autograd, npx
+from mxnet import autograd, gluon, npx
 
 
 def normalize(images):
@@ -178,3 +178,10 @@ class Batches:
             yield tuple(
                 mx.nd.from_numpy(array).as_np_ndarray() for array in arrays
             )
+
+
+def split(batch, parts):
+    """Split a batch; MXNet would copy it even into a single part."""
+    if parts == 1:
+        return [batch]
+    return gluon.utils.split_data(batch, parts, even_split=False)
