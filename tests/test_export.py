@@ -109,6 +109,13 @@ def paper(stride, at_once, monkeypatch):
     return predict._PaperInput(net)
 
 
+def lite_deeplab(rates):
+    net = segbook.make_lite_deeplab(on_lite0(), CLASSES, rates)
+    for parameter in net.head.collect_params().values():
+        parameter.set_data(np.random.normal(0, 0.1, parameter.shape))
+    return net
+
+
 NETS = {
     'FCN, bilinear': lambda _: fcn(False),
     'FCN, transposed': lambda _: fcn(True),
@@ -130,6 +137,8 @@ NETS = {
         8, segbook.ASPP(CLASSES, (6, 12, 18, 24))
     ),
     'holes, ASPP of one': lambda _: deeplab(16, segbook.ASPP(CLASSES, (3,))),
+    'Lite0, DeepLab': lambda _: lite_deeplab((3, 6, 9, 12)),
+    'Lite0, dense': lambda _: lite_deeplab(()),
 }
 
 

@@ -211,15 +211,10 @@ def _aspp(graph, head, x):
     return first
 
 
-@writes(segbook.BilinearUpsampling)
-def _bilinear(graph, block, x):
-    """Stamp a triangle in each direction; the border fades, as it must."""
-    stride = block.stride
-    size = 2 * stride - stride % 2
-    values = host(segbook.triangle(size))
+def _stamp(graph, x, values, stride, pad):
+    """Stamp a kernel, (size,), in each direction, each class by itself."""
     channels = graph.channels
-    kernel = onp.broadcast_to(values, (channels, 1, 1, size))
-    pad = (size - stride) // 2
+    kernel = onp.broadcast_to(values, (channels, 1, 1, len(values)))
     options = {'group': channels}
     x = graph.add(
         'ConvTranspose',
@@ -237,6 +232,26 @@ def _bilinear(graph, block, x):
         pads=(0, pad, 0, pad),
         **options,
     )
+
+
+@writes(segbook.BilinearUpsampling)
+def _bilinear(graph, block, x):
+    """Stamp a triangle; the border fades, as it must."""
+    stride = block.stride
+    size = 2 * stride - stride % 2
+    pad = (size - stride) // 2
+    return _stamp(graph, x, host(segbook.triangle(size)), stride, pad)
+
+
+@writes(segbook.DeepLab)
+def _deeplab(graph, net, photo):
+    """Stamp a triangle; beyond the outermost cells they are repeated."""
+    x = graph.block(net.head, graph.block(net.backbone, photo)[-1])
+    around = graph.numbers([0, 0, 1, 1, 0, 0, 1, 1], 'int64')
+    x = graph.add('Pad', x, around, mode='edge')
+    size = 2 * net.stride - 1
+    x = _stamp(graph, x, host(segbook.triangle(size)), net.stride, 0)
+    return _cut_out(graph, x, size - net.first, _size(graph, photo))
 
 
 @writes(segbook.FCN)
