@@ -2600,6 +2600,15 @@ def _(out):
 SIDES = 'xmin', 'ymin', 'xmax', 'ymax'
 
 
+@boxes("print(f'object {k}: {share:.0%} of it in the box, '")
+def _(out):
+    yield (
+        'Each box holds all of its object, and a good part of the box shows '
+        'something else.',
+        all(row[1] == 100 and row[2] < 75 for row in out.rows('object')),
+    )
+
+
 @boxes("print(f'moved by {by:3d} right and down: IoU {value:.2f}')")
 def _(out):
     values = dict(out.rows('by'))
@@ -2607,7 +2616,11 @@ def _(out):
         'Move a box of 100 pixels by 10, and a third of the IoU is gone.',
         near(values[10], 2 / 3, 0.02),
     )
-    yield '0.5 is looser than it sounds', values[20] < 0.5 < values[10]
+    yield 'The box no longer passes a limit of 0.7.', values[10] < 0.7
+    yield (
+        'Moved by 20, it fails at 0.5 as well.',
+        values[20] < 0.5 < values[10],
+    )
 
 
 @boxes("print(f'no IoU above {most}: boxes'")
@@ -2680,7 +2693,7 @@ def _(out):
     pooled, aligned = (out.row(f'{key}:') for key in ('pooling', 'RoIAlign'))
     yield (
         'RoI pooling does not notice most of the moves, and then its window '
-        'jumps; RoIAlign notices each of them, and a little.',
+        'jumps; RoIAlign notices each of them a little.',
         pooled[0] < pooled[1] / 2
         and aligned[0] == aligned[1]
         and pooled[2] > 5 > 2 > aligned[2],
@@ -2707,9 +2720,9 @@ def _(out):
         min(raw[2], lot[2]) > 0.5,
     )
     yield (
-        'Ten boxes tell the three apart',
-        trained[0] > 2 * max(raw[0], lot[0])
-        and trained[1] > 2 * max(raw[1], lot[1]),
+        'Ten boxes tell the trained network from the two others, and so do '
+        'three hundred at an IoU of 0.7.',
+        all(trained[i] > 2 * max(raw[i], lot[i]) for i in (0, 1, 3)),
     )
 
 
@@ -2729,8 +2742,8 @@ def _(out):
     alone, meeting = out.column('labels')
     ours, _ = out.column('ours')
     yield (
-        'An object that stands alone has its mask for nothing: with true '
-        'boxes and true labels it is exact.',
+        'An object that is alone gets its mask for free: with true boxes and '
+        'true labels it is exact.',
         alone > 0.995,
     )
     yield (
