@@ -2432,7 +2432,10 @@ def _(out):
         'cut out',
         '(480, 480)' in out,
     )
-    yield 'other pixels, and fewer', out.rows()[-1][0] < 100
+    yield (
+        'other pixels, and only a part of each photo',
+        out.rows()[-1][0] < 100,
+    )
 
 
 @gluoncv("is our {b}'")
@@ -2475,7 +2478,8 @@ def _(out):
     )
     recalls = [row[2] for row in rows]
     yield (
-        'Going down the list, the *recall* grows whenever a box is right',
+        'Going down the list, the *recall*, the share of true boxes found so '
+        'far, grows whenever a box is right',
         recalls == [0.333, 0.333, 0.667, 0.667, 1],
     )
     yield (
@@ -2530,7 +2534,7 @@ def _(out):
 def _(out):
     lines = [line for line in out.splitlines() if 'ours' not in line]
     yield (
-        'Its middle branches are our ASPP: the same kernels, rates and '
+        'its middle branches are our ASPP: the same kernels, rates and '
         'paddings.',
         true(out)
         and [line.split(', rate ')[1].split(',')[0] for line in lines]
