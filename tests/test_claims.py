@@ -2580,7 +2580,8 @@ def _(out):
     )
     (classes, proposals), (kept,) = out.rows()[-2:]
     yield (
-        'gets a box for each class, so there are 6,000 rows',
+        'gets a box for each class, where ours got one for all of them, so '
+        'there are 6,000 rows',
         '(1, 6000, 4)' in out and classes * proposals == 6000,
     )
     yield 'some of them are then struck out', 0 < kept < 6000
