@@ -13,8 +13,10 @@ import pytest
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that only the functions of a test move."""
-    clock = SimpleNamespace(now=0.0, calls='')
-    time = SimpleNamespace(perf_counter=lambda: clock.now)
+    clock = SimpleNamespace(now=0.0, calls='', pauses=[])
+    time = SimpleNamespace(
+        perf_counter=lambda: clock.now, sleep=clock.pauses.append
+    )
     monkeypatch.setattr(timing, 'time', time)
     return clock
 
@@ -47,6 +49,7 @@ def test_an_order_is_measured_again_before_it_is_doubted(clock):
     slow = taking(clock, 'b', 0, 2, 0, 2, 0, 2)
     times = utils.compare_times({'a': fast, 'b': slow}, 'A wins.', rounds=1)
     assert clock.calls == 'ab' * 6 and times == {'a': 1, 'b': 2}
+    assert clock.pauses == [0, 10, 30]  # what disturbs may end meanwhile
 
 
 def test_a_sentence_that_does_not_hold_is_named(clock):
