@@ -21,8 +21,10 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 import scenes
+from parts.images import open_image
 
 import numpy as np
 from PIL import Image
@@ -90,9 +92,8 @@ def write_objects(name, source, target):
     """Write both files of a scene. Raises ValueError if it is another one."""
     label, order, names = draw_objects(int(name.removeprefix('scene_')))
     path = Path(source, 'SegmentationClass', f'{name}.png')
-    with Image.open(path) as stored:
-        if not np.array_equal(stored, label):
-            raise ValueError(f'{path} is not the label that is drawn here')
+    if not np.array_equal(open_image(path), label):
+        raise ValueError(f'{path} is not the label that is drawn here')
     path = Path(target, 'Annotations', f'{name}.xml')
     path.write_text(annotation(name, order, names), encoding='utf-8')
     order[label == scenes.VOID] = scenes.VOID

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import book
 import exercises
-
-from PIL import Image
+from parts.images import open_image
 
 PREVIEW = 480  # pixels: how wide a stored picture of photos is at most
 LABEL = re.compile(r'^:label:`([^`]+)`[ \t]*\n?', re.M)
@@ -109,8 +108,8 @@ def shrink_photos(notebook):
             if 'image/jpeg' not in data:
                 continue
             stored, small = base64.b64decode(data['image/jpeg']), io.BytesIO()
-            with Image.open(io.BytesIO(stored), formats=['JPEG']) as image:
-                comment = image.info.get('comment', b'')
-                image.thumbnail((PREVIEW, image.height))
-                image.save(small, 'JPEG', quality=80, comment=comment)
+            image = open_image(io.BytesIO(stored))
+            comment = image.info.get('comment', b'')
+            image.thumbnail((PREVIEW, image.height))
+            image.save(small, 'JPEG', quality=80, comment=comment)
             data['image/jpeg'] = base64.b64encode(small.getvalue()).decode()

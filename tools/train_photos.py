@@ -34,6 +34,7 @@ from parts.texts import plain
 
 import mxnet as mx
 import numpy as onp
+from mxnet import np
 
 FOLDER, NAME = ROOT / 'weights', 'real-photos'
 CROP = (320, 320)  # pixels
@@ -125,7 +126,9 @@ def make_net(devices):
     backbone = segbook.lite0_backbone(devices)
     for parameter in backbone.collect_params().values():
         parameter.lr_mult = TRUNK
-    return segbook.make_lite_fcn(backbone, len(segbook.VOC_CLASSES))
+    net = segbook.make_lite_fcn(backbone, len(segbook.VOC_CLASSES))
+    net(np.zeros((1, 3, 32, 32), ctx=devices[0]))  # MXNet 2 then knows sizes
+    return net
 
 
 def judge(net, photos, view):
