@@ -10,7 +10,7 @@ from mxnet import npx
 # Before each of three measurements, in seconds: other work of the machine,
 # such as the making of the book's pages, may end meanwhile. With OpenMP two
 # threads wait for each other at each step, so it can turn the order round.
-PAUSES = 0, 10, 30
+_PAUSES = 0, 10, 30
 
 
 def compare_times(functions, claim=None, rounds=7):
@@ -24,7 +24,7 @@ def compare_times(functions, claim=None, rounds=7):
     Raises RuntimeError naming the sentence if three times in a row, measured
     anew, the order is another one.
     """
-    for pause in PAUSES:
+    for pause in _PAUSES:
         time.sleep(pause)
         times = _measure(functions, rounds)
         if claim is None or sorted(times.values()) == [*times.values()]:
