@@ -14,9 +14,9 @@ import segbook
 import utils
 from parts.controls import widget_html
 from tools import predict
+from try_page import NET
 
 PLACE = '<div data-widget="front"></div>'  # stands in index.md
-NET = Path('weights/real-photos.zip')
 # What it does well and, last, what it does badly: it has seen hardly a bird.
 PHOTOS = 'chelsea', 'photographer', 'hopper', 'heron'
 

@@ -8,10 +8,10 @@ objects in Annotations, and in SegmentationObject a palette PNG of the same
 size as the label, in which object k of the XML file has the number k, the
 background 0, and void 255.
 
-A label does not tell two persons apart that touch, and takes the two halves
-of a boat behind a tree for two boats. So each scene is drawn again, and
-the objects are looked at before they become a label. What is drawn must be
-the label that is there.
+A label has classes only: it takes the two halves of a boat behind a tree for
+two boats, and nothing in it says that they are one. So each scene is drawn
+again, and the objects are looked at before they become a label. What is drawn
+must be the label that is there.
 """
 
 import argparse

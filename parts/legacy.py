@@ -19,7 +19,6 @@ import requests
 from mxnet import util
 
 _VERSION = '0.10.5.post0'  # that of requirements/cpu.in, gpu.in
-_SERVER = 'https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/'
 
 
 class _NoGluonCV(ImportError):
@@ -92,7 +91,7 @@ def pretrained_gluoncv(name, timeout=3):
     home = whole.place(os.environ.get('MXNET_HOME') or '~/.mxnet')
     path = home / 'models' / f'{file}.params'
     if not path.is_file():
-        server = os.environ.get('MXNET_GLUON_REPO') or _SERVER
+        server = os.environ.get('MXNET_GLUON_REPO') or store.apache_repo_url
         url = f'{server.rstrip("/")}/gluon/models/{file}.zip'
         _fetch(url, path, store._model_sha1[name], timeout)
     return library.model_zoo.get_model(
