@@ -56,6 +56,16 @@ UNUSED_TAGS = re.compile(
     r'|<link rel="preload" as="font"[^>]*>\n?'
 )
 
+# The address of a photo that a cell drew.
+PHOTO = re.compile(r'(_images/[^"]+)\.jpg\b')
+
+# A widget as parts/controls.py writes it into a notebook, which is alone.
+WIDGET = re.compile(
+    r'(<div data-widget="(\w+)"[^>]*></div>\n)'
+    r'<style>\n(.*?)</style>\n<script>\n(.*?)</script>',
+    re.DOTALL,
+)
+
 # Runs before the page is painted, so that no page flashes in the wrong light.
 EARLY_THEME = """
 {const page = document.documentElement.dataset;
@@ -333,20 +343,55 @@ def finish_pages(app, error):
     for pattern in UNUSED:
         for path in list((root / '_static').glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    pack_photos(root / '_images')
     pages = {}
     for path in sorted(root.rglob('*.html')):
         text = path.read_text('utf-8')
-        lighter = UNUSED_TAGS.sub('', text)
+        lighter = PHOTO.sub(r'\1.webp', UNUSED_TAGS.sub('', text))
         if path == root / 'index.html' and 'data-widget="front"' in lighter:
             import front_page  # late, too
 
             lighter = front_page.finish(lighter)
+        lighter = share_widgets(lighter, root, path.parent)
         if lighter != text:
             path.write_text(lighter, encoding='utf-8')
         pages[path.relative_to(root).as_posix()] = lighter
     previews = json.dumps(collect_previews(pages), ensure_ascii=False)
     script = root / '_static' / 'previews.js'
     script.write_text(f'bookPreviews = {previews}\n', encoding='utf-8')
+
+
+def pack_photos(folder):
+    """Make WebP of the JPEGs that code drew: half as large, as good."""
+    for path in folder.glob('*.jpg'):
+        open_image(path).save(path.with_suffix('.webp'), quality=85)
+        path.unlink()
+
+
+def share_widgets(text, root, folder):
+    """Let all pages take a widget's style and script from one file each.
+
+    A page with five boxes for answers would hold them five times. `folder`:
+    the page's.
+    """
+
+    def shared(found):
+        place, name, *codes = found.groups()
+        addresses = []
+        for code, kind in zip(codes, ('css', 'js'), strict=True):
+            sha = hashlib.sha1(code.encode()).hexdigest()[:8]
+            path = root / '_static' / 'widgets' / f'{name}-{sha}.{kind}'
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(code, encoding='utf-8')
+            up = '../' * len(folder.relative_to(root).parts)
+            addresses.append(up + path.relative_to(root).as_posix())
+        style, script = addresses
+        return (
+            f'{place}<link rel="stylesheet" href="{style}">\n'
+            f'<script src="{script}"></script>'
+        )
+
+    return WIDGET.sub(shared, text)
 
 
 def copy_notebooks(app, folder):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import book
 import exercises
+from parts.controls import widget_html
 
 import nbformat
 import pypandoc
@@ -71,6 +72,10 @@ pictures()
 
 ```{.python .input}
 html()
+```
+
+```{.python .input}
+widgets()
 ```
 
 ## Summary
@@ -242,6 +247,10 @@ OUTPUTS = {
         new_output('execute_result', {'text/plain': 'array([1., 2.])'}),
     ],
     'html()': [shown(text_html='<p class="demo">Made\n\nby <b>code</b></p>')],
+    'widgets()': [
+        shown(text_html=widget_html('answer', numbers={name: 4}))
+        for name in ('rows', 'columns')
+    ],
     'a_name_that_is_long': [stream('word ' * 60 + '\n')],
     'check.reason': [
         new_output('execute_result', {'text/plain': 'Right. Perhaps.'})
