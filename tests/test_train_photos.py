@@ -7,6 +7,7 @@ from tools import train_photos
 
 import numpy as onp
 import pytest
+from mxnet import np
 from PIL import Image
 
 DOG, CAT = 12, 8
@@ -106,7 +107,8 @@ def test_the_net_and_its_page(photos, tmp_path, capsys):
     page = (tmp_path / 'weights' / 'README.md').read_text(encoding='utf-8')
     assert '| cat | 1 | none there | none there | none there |' in page
     assert '| dog | 15 |' in page
-    assert "`make photos DATA='…' STEPS=2`, seed 0" in page
+    assert "`make photos DATA='…'` with STEPS=2 RATE=0.005, seed 0:" in page
+    assert about['recipe'] == 'STEPS=2 RATE=0.005, seed 0'
     assert f'mean IU {about["mean IU"]:.3f}' in capsys.readouterr().out
     # The net sees the one photo as three views say; its dog is common.
     (own,) = (x for x in page.splitlines() if x.startswith('| `SCALES=0'))
@@ -131,7 +133,31 @@ def test_a_further_round_begins_with_the_net_named(photos, tmp_path):
         if 'running' not in name:
             onp.testing.assert_array_equal(after[name], value, name)
     page = (tmp_path / 'further' / 'README.md').read_text(encoding='utf-8')
-    assert 'STEPS=2 START=… RATE=1e-12`' in page
+    first = 'STEPS=2 RATE=0.005, seed 0'
+    second = first.replace('0.005', '1e-12')
+    assert f'{first}; further, the mean of both, {second}' in page
+
+
+def test_a_further_round_ends_in_the_mean_of_two_nets(
+    photos, tmp_path, monkeypatch
+):
+    """As if what it learns were the number two, everywhere."""
+    train_photos.train(choice(photos, tmp_path))
+    file = tmp_path / 'weights' / 'real-photos.zip'
+    before, _ = load(file)
+
+    def learn(net, *_, **__):
+        for parameter in net.collect_params().values():
+            parameter.set_data(np.full_like(parameter.data(), 2))
+
+    monkeypatch.setattr(utils, 'train', learn)
+    further = {'start': file, 'folder': tmp_path / 'further'}
+    train_photos.train(choice(photos, tmp_path, **further))
+    after, _ = load(tmp_path / 'further' / 'real-photos.zip')
+    for name, value in before.items():
+        onp.testing.assert_allclose(
+            after[name], (value + 2) / 2, rtol=1e-3, err_msg=name
+        )
 
 
 def test_what_cannot_be_trained_is_named(photos, tmp_path):

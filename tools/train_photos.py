@@ -7,7 +7,8 @@ learnt from, all together, at most so many steps of eight crops; then those
 of their splits `val` are segmented. After each hundred steps a checkpoint is
 written, and the same command goes on from there. In the end weights/ holds
 the net, in half precision, and README.md, which says what it is and what it
-can. START is such a net to begin a further round with, RATE its first rate.
+can. START is such a net to begin a further round with, RATE its first rate;
+what comes of it is the mean of both nets.
 """
 
 import sys
@@ -139,7 +140,7 @@ def judge(net, photos, view):
     return metric
 
 
-def write_page(path, photos, metrics, num_val, choice):
+def write_page(path, photos, metrics, num_val, recipe):
     """Write what the net is and what it can do, as a page."""
     few = [
         f'{name} ({count})'
@@ -172,15 +173,13 @@ def write_page(path, photos, metrics, num_val, choice):
         common=common.sum(),
         num_train=len(photos.places),
         num_val=num_val,
-        trunk=choice.rate * TRUNK,
-        further=f' START=… RATE={choice.rate:g}' if choice.start else '',
-        **vars(choice),
+        recipe=recipe,
         versions=f'MXNet {mx.__version__}, NumPy {onp.__version__}, '
         f'Python {platform.python_version()}',
         date=datetime.date.today(),
         **{
             x: globals()[x]
-            for x in 'NAME FEW MANY SCALE BATCH CROP MOST'.split()
+            for x in 'NAME FEW MANY SCALE BATCH CROP MOST TRUNK'.split()
         },
     )
     whole.write_whole(path, text)
@@ -219,8 +218,13 @@ def train(choice):
         raise ValueError('no folder has a split `val` to judge the net on')
     print(f'{len(photos.places)} photos to learn from, {len(val_set)} others')
     net = make_net(devices)
+    recipe = f'STEPS={choice.steps} RATE={choice.rate:g}, seed {choice.seed}'
     if choice.start:
-        utils.load_saved(choice.start, net, devices)
+        about = utils.load_saved(choice.start, net, devices)
+        before = about.get('recipe', 'START, which says no recipe')
+        recipe = f'{before}; further, the mean of both, {recipe}'
+    parameters = net.collect_params().values()
+    first = [parameter.list_data()[0].copy() for parameter in parameters]
     batches = utils.Batches(photos, BATCH, choice.seed, choice.readers)
     start = time.time()
     utils.train(
@@ -233,6 +237,10 @@ def train(choice):
         checkpoint=whole.place(choice.checkpoint),
     )
     print(f'{(time.time() - start) / 60:.0f} minutes; looking at the others')
+    if choice.start:
+        for parameter, before in zip(parameters, first, strict=True):
+            after = parameter.list_data()[0]
+            parameter.set_data((before + after) / 2)
     metrics = {name: judge(net, val_set, VIEWS[name]) for name in VIEWS}
     metric = metrics[f'`SCALES={SCALE}`']
     folder = whole.place(choice.folder)
@@ -241,13 +249,14 @@ def train(choice):
     about = {
         'kind': 'FCN-8s on EfficientNet-Lite0, learnt from photos of VOC2012',
         'photos': dict(zip(segbook.VOC_CLASSES, counts, strict=True)),
+        'recipe': recipe,
         'scale': SCALE,
         'pixel accuracy': round(float(metric.pixel_accuracy), 4),
         'mean IU': round(float(metric.mean_iu), 4),
     }
     file = folder / f'{NAME}.zip'
     utils.save_net(file, net, segbook.VOC, about, dtype='float16')
-    write_page(folder / 'README.md', photos, metrics, len(val_set), choice)
+    write_page(folder / 'README.md', photos, metrics, len(val_set), recipe)
     print(f'{file}: {file.stat().st_size / 1e6:.1f} MB, ', end='')
     print(f'mean IU {metric.mean_iu:.3f}')
 
