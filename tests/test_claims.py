@@ -2671,7 +2671,7 @@ def _(out):
     )
 
 
-@boxes("('sampled: positive', 'negative', 'all: positive'")
+@boxes("words = [f'sampled: {role}' for role in roles[:2]]")
 def _(out):
     right, wrong, every, others, _ = out.column('e ') + out.column('used')
     yield (
