@@ -113,9 +113,12 @@ class Progress:
     # -------------------------------------------------- What the runner notes
     def plan(self, todo, left_out):
         """Note what runs, and what would have to but does not."""
-        for pages, state in ((todo, WAITING), (left_out, LEFT_OUT)):
-            for page, notebook in pages.items():
-                self.tasks[page] = Task(notebook, self.usual(page), state)
+        # All at once: another thread looks, and takes others for executed.
+        self.tasks = {
+            page: Task(notebook, self.usual(page), state)
+            for pages, state in ((todo, WAITING), (left_out, LEFT_OUT))
+            for page, notebook in pages.items()
+        }
 
     def start(self, page):
         task = self.tasks[page]

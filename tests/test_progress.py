@@ -201,6 +201,21 @@ def watch(tmp_path):
     return watch
 
 
+def test_a_plan_is_seen_whole_or_not_at_all(tmp_path, monkeypatch):
+    """The thread that makes pages takes what is not in it for executed."""
+    watch, seen = Progress(tmp_path), []
+    make = progress.Task
+
+    def task(*arguments):
+        seen.append(dict(watch.tasks))
+        return make(*arguments)
+
+    monkeypatch.setattr(progress, 'Task', task)
+    watch.plan({FIRST: notebook('1')}, {SECOND: notebook('2')})
+    assert seen == [{}, {}]
+    assert list(watch.tasks) == [FIRST, SECOND]
+
+
 def test_a_page_says_why_it_has_no_outputs(watch):
     assert watch.left() == 700
     assert 'waits: others run first, for about 2 min' in watch.sentence(SECOND)
