@@ -55,7 +55,7 @@ export: ## write a trained net as an ONNX file: perhaps CHECKPOINT=, HALF=1
 reproduce: ## print the FCN paper's figures beside those measured here
 	$(RUN) tools/reproduce.py
 
-bench: ## measure the book against its peers (half an hour)
+bench: ## measure the book against its peers (ten minutes)
 	@build/setup.sh bench
 	$(RUN) benchmarks/bench.py
 
