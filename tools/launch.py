@@ -56,6 +56,7 @@ if __name__ == '__main__':
 
 import argparse
 import ctypes
+import functools
 import importlib.util
 import os
 import shlex
@@ -104,13 +105,16 @@ def variables(role, workers, servers, host, port):
     }
 
 
-def die_with_parent():
-    """Ask Linux to end this process when the launcher is killed."""
+def die_with(parent):
+    """Ask Linux to end this process when the launcher, `parent`, is killed."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1: PR_SET_PDEATHSIG
+    if os.getppid() != parent:  # it was killed already
+        os._exit(1)
 
 
 def start(name, command, environment):
     """Start a process; its lines are printed with its name before them."""
+    bind = functools.partial(die_with, os.getpid())
     process = subprocess.Popen(
         command,
         env=environment,
@@ -119,7 +123,7 @@ def start(name, command, environment):
         text=True,
         errors='replace',
         start_new_session=True,  # so that its own children can be ended, too
-        preexec_fn=die_with_parent if sys.platform == 'linux' else None,
+        preexec_fn=bind if sys.platform == 'linux' else None,
     )
 
     def forward():
