@@ -2276,7 +2276,7 @@ def _(out):
     yield (
         'Where it had found next to nothing, as of the birds, a CRF cannot '
         'help.',
-        all(max(before[x], after[x]) < 0.05 for x in are('bird')),
+        all(after[x] <= before[x] < 0.05 for x in are('bird')),
     )
     yield (
         'And two people lose: the tourist, of whom the network had found less '

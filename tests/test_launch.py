@@ -203,6 +203,17 @@ def test_whoever_ends_the_launcher_ends_all(tmp_path, number):
     wait_for(lambda: not running(tmp_path))
 
 
+def test_a_process_whose_launcher_is_gone_does_not_begin():
+    for parent, said in ((os.getpid(), 'begun\n'), (-1, '')):
+        done = subprocess.run(
+            [sys.executable, '-c', 'print("begun")'],
+            preexec_fn=lambda parent=parent: launch.die_with(parent),
+            capture_output=True,
+            text=True,
+        )
+        assert (done.stdout, done.returncode) == (said, int(not said))
+
+
 def test_the_printed_lines_start_the_same_run(tmp_path, alone):
     """Typed into shells, as a person would on several machines."""
     path = tmp_path / 'program.py'
