@@ -11,7 +11,7 @@ import time
 import peer
 import segbook
 import utils
-from parts.views import argmax, padded_scores, round_up
+from parts.views import argmax, batch_of, scores_of
 from parts.workers import Workers
 
 import mxnet as mx
@@ -90,8 +90,8 @@ def infer(folder, kind):
 
 def photo_scores(net, photo):
     """Scores of a photo, uint8 (1, h, w, 3): (1, classes, h, w)."""
-    scores = padded_scores(net, photo[0], mx.cpu())
-    return scores[None, :, : photo.shape[1], : photo.shape[2]]
+    scores = scores_of(net, batch_of(photo), mx.cpu())
+    return scores[:, :, : photo.shape[1], : photo.shape[2]]
 
 
 def photo(folder, kind):
@@ -102,7 +102,7 @@ def photo(folder, kind):
     check = peer.check(photo_scores(net, pixels).asnumpy(), labels, path)
 
     def scores():
-        padded_scores(net, pixels[0], mx.cpu()).wait_to_read()
+        scores_of(net, batch_of(pixels), mx.cpu()).wait_to_read()
 
     return peer.one_photo(scores, peer.read_settings(folder), check)
 
@@ -142,9 +142,7 @@ def evaluation(folder):
         inside = 0
         for i in range(count):
             photo = data[i][0]
-            h, w = (round_up(side) for side in photo.shape[:2])
-            photo = utils.pad_to(photo, h, w, utils.MEAN_COLOR)
-            x = utils.normalize(np.array(photo[None], dtype='uint8'))
+            x = np.array(batch_of(photo[None]))
             x.wait_to_read()
             start = time.perf_counter()
             net(x).wait_to_read()

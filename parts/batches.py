@@ -5,8 +5,9 @@ import os
 import signal
 import threading
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 
 import parts.start  # noqa: F401  first: before MXNet
 from parts.images import RGB_MEAN, RGB_STD
@@ -23,9 +24,72 @@ def normalize(images):
     Returns float32 (N, 3, height, width): divided by 255, minus RGB_MEAN,
     divided by RGB_STD.
     """
+    if images.ctx.device_type == 'cpu' and images.dtype == onp.uint8:
+        return as_mxnet(look_up_normal(read_only(images)))
+    return _compute_normal(images)
+
+
+def _compute_normal(images):
     with autograd.pause():  # in place, which no recording allows
         scaled = npx.image.to_tensor(images)  # that transposes, too
         return npx.image.normalize(scaled, RGB_MEAN, RGB_STD, out=scaled)
+
+
+def look_up_normal(images):
+    """The same from and to NumPy's arrays: far faster on a CPU.
+
+    All numbers that a channel can become are computed once (by MXNet, so
+    that they are the same), and then looked up.
+    """
+    normal = onp.empty((len(images), 3, *images.shape[1:3]), dtype='float32')
+    for image, planes in zip(images, normal, strict=True):
+        for band, plane in enumerate(planes):
+            _normal_numbers()[band].take(
+                image[:, :, band], out=plane, mode='clip'
+            )
+    return normal
+
+
+@cache
+def _normal_numbers():
+    """What normalising makes of the numbers 0 to 255: float32 (3, 256)."""
+    grey = onp.arange(256, dtype='uint8').reshape(1, 1, 256, 1)
+    grey = as_mxnet(grey.repeat(3, axis=3))
+    return _compute_normal(grey).asnumpy()[0, :, 0]
+
+
+def as_mxnet(array):
+    """The same memory as an array of MXNet's: to copy it takes far longer."""
+    return mx.nd.from_numpy(array).as_np_ndarray()
+
+
+def read_only(array):
+    """Return an array as a NumPy array, of MXNet's if possible no copy.
+
+    Not possible on a GPU, and where oneDNN keeps an order of its own.
+    """
+    if isinstance(array, onp.ndarray):
+        return array
+    array.wait_to_read()  # What went wrong in MXNet is told only once: here.
+    if array.ctx.device_type != 'cpu':
+        return array.asnumpy()
+    try:
+        return onp.from_dlpack(_Exchange(array))
+    except mx.MXNetError:
+        return array.asnumpy()
+
+
+class _Exchange:
+    """What NumPy asks of an array whose memory it is to share."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, stream=None):
+        return self.array.as_nd_ndarray().to_dlpack_for_read()
+
+    def __dlpack_device__(self):
+        return 1, 0  # a CPU's memory
 
 
 def normalized(images):
@@ -103,15 +167,23 @@ def _become_reader(dataset):
     end.start()
 
 
-def _read(keys, dataset=None):
-    """Read samples by their keys, (epoch, i): two uint8 NumPy arrays."""
-    dataset = _dataset if dataset is None else dataset
-    samples = [dataset.get(i, epoch=epoch) for epoch, i in keys]
+def _read(keys):
+    """Read samples of a reader's data set by their keys, (epoch, i)."""
+    return _stacked(_dataset.get(i, epoch=epoch) for epoch, i in keys)
+
+
+def _stacked(samples):
+    """Make a batch of samples: two uint8 NumPy arrays."""
     parts = (
         onp.stack([_in_order(array) for array in part])
         for part in zip(*samples, strict=True)
     )
     return tuple(onp.ascontiguousarray(part, dtype='uint8') for part in parts)
+
+
+def two_threads():
+    """Two threads to read photos by, in which MXNet is as in the first one."""
+    return ThreadPoolExecutor(2, initializer=npx.set_np)
 
 
 def _in_order(array):
@@ -134,7 +206,8 @@ class Batches:
     the shuffling sees to it that these are other images every time.
 
     The data set has a method `get(i, epoch)`. The same seed gives the same
-    batches, whatever the number of `readers`, the processes that read ahead.
+    batches, whatever the number of `readers`, the processes that read ahead;
+    without them, two threads read a batch when it is asked for.
 
     `part`: (rank, count), the share of every batch that this process reads
     if `count` machines train together: every count-th image. The shares
@@ -170,14 +243,18 @@ class Batches:
         ]
         self.epoch += 1
         if self._readers is None:
-            read = (_read(batch, self.dataset) for batch in keys)
+            read = self._by_threads(keys)
         else:
             read = self._readers.read(keys)
         for arrays in read:
-            # In the same memory: np.array would copy, and a fast device wait.
-            yield tuple(
-                mx.nd.from_numpy(array).as_np_ndarray() for array in arrays
-            )
+            yield tuple(map(as_mxnet, arrays))
+
+    def _by_threads(self, batches):
+        """Read batches of keys, (epoch, i), in this process."""
+        with two_threads() as threads:
+            for keys in batches:
+                epochs, indices = zip(*keys, strict=True)
+                yield _stacked(threads.map(self.dataset.get, indices, epochs))
 
 
 def split(batch, parts):

@@ -5,8 +5,10 @@ import math
 import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import parts.start  # noqa: F401  first: before MXNet
+from parts.batches import read_only, two_threads
 from parts.devices import devices_of
 from parts.images import MEAN_COLOR, host, pad_to, read_image, to_rgb
 from parts.metric import SegmentationMetric
@@ -16,15 +18,17 @@ from parts.views import (
     STRIDE,
     View,
     argmax,
-    padded_scores,
-    read_only,
+    batch_of,
     round_up,
+    scores_of,
 )
 
 import numpy as onp
 from PIL import Image
 
 _TILE, _OVERLAP = 960, 32  # pixels
+_GROUP = 4  # photos that are read together
+_MOST_SCORES = 2**23  # of a photo, that wait (32 MiB)
 
 
 def predict(
@@ -157,30 +161,23 @@ def _by_tiles(net, photo, device, tile=_TILE, overlap=_OVERLAP, view=PLAIN):
 def evaluate(net, dataset, num_classes=None, devices=None):
     """Predict every whole image of a data set: a SegmentationMetric.
 
-    `dataset[i]` is a photo, uint8 (height, width, 3), and its label, uint8
-    (height, width). `num_classes`: of the metric, default as many as the net
-    has scores for. The images are spread over the devices (default: those of
-    the net). Large photos are cut into tiles as `predict` cuts them, so that
-    memory hardly grows with them.
+    `dataset[i]`, for which two threads ask, is a photo, uint8 (height, width,
+    3), and its label, uint8 (height, width). `num_classes`: of the metric,
+    default as many as the net has scores for. The images are spread over the
+    devices (default: those of the net). Large photos are cut into tiles as
+    `predict` cuts them, so that memory hardly grows with them.
     """
     if not len(dataset):
         raise ValueError('there is no image to evaluate a net on')
     devices = devices or devices_of(net)
     on_cpu = devices[0].device_type == 'cpu'
-    metric, counting = None, []
+    metric, waiting, lock = None, [], Lock()
 
-    def finish():
-        while counting:
-            counting.pop().result()
-
-    def labels_and_found():
-        """Yield labels with scores, or of a large photo with classes."""
-        for i in range(len(dataset)):
-            photo, label = dataset[i]
-            finish()  # before the net needs all cores
-            device = devices[i % len(devices)]
-            find = padded_scores if _is_small(photo) else _by_tiles
-            yield host(label), find(net, photo, device)
+    def prepared(i):
+        """A label, and its photo: a batch, unless it is large."""
+        photo, label = map(host, dataset[i])
+        small = _is_small(photo)
+        return label, batch_of(photo[None]) if small else photo
 
     def count(label, found):
         height, width = label.shape
@@ -188,23 +185,49 @@ def evaluate(net, dataset, num_classes=None, devices=None):
             found = argmax(found)
         found = found[:height, :width]
         rows = max(1, 2**20 // width)  # counting takes 24 bytes a pixel
-        for top in range(0, height, rows):
-            metric.update(label[top:][:rows], found[top:][:rows])
+        with lock:
+            for top in range(0, height, rows):
+                metric.update(label[top:][:rows], found[top:][:rows])
 
-    # Another thread counts while this one reads the next photo. On a CPU, no
-    # photo is begun ahead: a net whose cores do something else waits for them.
+    def labels_and_found(threads):
+        """Yield labels with scores, or of a large photo with classes.
+
+        Two threads count what was found in a few photos, and read the next
+        ones. On a CPU, the net waits for them: it needs all cores.
+        """
+        start, size = 0, 1  # of a group: who knows how large photos are?
+        while start < len(dataset):
+            counting = [threads.submit(count, *each) for each in waiting]
+            waiting.clear()
+            group = range(len(dataset))[start : start + size]
+            pairs = list(threads.map(prepared, group))
+            while counting:
+                counting.pop().result()
+            start += size
+            size = _GROUP if all(seen.ndim == 4 for _, seen in pairs) else 1
+            for i, (label, seen) in zip(group, pairs, strict=True):
+                device = devices[i % len(devices)]
+                if seen.ndim == 3:
+                    yield label, _by_tiles(net, seen, device)
+                else:
+                    yield label, scores_of(net, seen, device)[0]
+
+    # On a CPU, no photo is begun ahead: a net whose cores do something else
+    # waits for them.
     ahead = 0 if on_cpu else len(devices)
-    with ThreadPoolExecutor(1) as other:
-        for label, found in _ahead(labels_and_found(), ahead):
+    with two_threads() as threads:
+        for label, found in _ahead(labels_and_found(threads), ahead):
             if metric is None:
                 if found.ndim == 2 and num_classes is None:
-                    pixel = onp.zeros((1, 1, 3), 'uint8')
-                    num_classes = len(padded_scores(net, pixel, devices[0]))
+                    pixel = batch_of(onp.zeros((1, 1, 1, 3), 'uint8'))
+                    num_classes = scores_of(net, pixel, devices[0]).shape[1]
                 metric = SegmentationMetric(num_classes or len(found))
             if found.ndim == 3:
-                found = read_only(found) if on_cpu else argmax(found)
-            counting.append(other.submit(count, label, found))
-        finish()
+                may_wait = on_cpu and found.size <= _MOST_SCORES
+                found = (read_only if may_wait else argmax)(found)
+            waiting.append((label, found))
+    for each in waiting:
+        count(*each)
     return metric
 
 

@@ -46,6 +46,17 @@ def _use_all_cores():
     os.environ['OMP_NUM_THREADS'] = str(cores)
 
 
+def _wait_shortly():
+    """Let threads without work give their core back after a moment.
+
+    By themselves, OpenMP's look for work for some milliseconds (300,000
+    times), while others read the next photos. It reads this once, when it is
+    loaded.
+    """
+    if 'OMP_WAIT_POLICY' not in os.environ:
+        os.environ.setdefault('GOMP_SPINCOUNT', '10000')
+
+
 def _load_cuda_libraries():
     """Load the CUDA libraries that pip put where no loader looks.
 
@@ -81,6 +92,7 @@ def _keep_memory():
 
 
 _use_all_cores()
+_wait_shortly()
 _keep_memory()
 # By itself, CUDA numbers the fastest GPU first, unlike nvidia-smi.
 os.environ.setdefault('CUDA_DEVICE_ORDER', 'PCI_BUS_ID')

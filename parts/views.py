@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import parts.start  # noqa: F401  first: before MXNet
-from parts.batches import normalize
+from parts.batches import as_mxnet, look_up_normal, read_only
 from parts.images import MEAN_COLOR, pad_to
 from parts.tables import VOID
 
-import mxnet as mx
 import numpy as onp
 from PIL import Image
 
@@ -64,15 +63,15 @@ class View:
         probabilities, as NumPy's.
         """
         if self.is_plain:
-            return _scores(net, _padded(photos), device)
+            return scores_of(net, batch_of(photos), device)
         size = photos.shape[1:3]
         mean, count = 0, len(self.scales) * (1 + self.mirror)
         for scale in self.scales:
             seen = _scaled(photos, scale)
             height, width = seen.shape[1:3]
             for turn in (1, -1)[: 1 + self.mirror]:
-                wide = _padded(seen[:, :, ::turn])
-                scores = read_only(_scores(net, wide, device))
+                batch = batch_of(seen[:, :, ::turn])
+                scores = read_only(scores_of(net, batch, device))
                 scores = scores[:, :, :height, :width][..., ::turn]
                 if isinstance(mean, int):
                     mean = onp.zeros((*scores.shape[:2], *size), 'float32')
@@ -154,58 +153,21 @@ def round_up(side):
     return math.ceil(side / STRIDE) * STRIDE
 
 
-def padded_scores(net, photo, device):
-    """Scores of a photo of any size, padded to multiples of the stride."""
-    return _scores(net, _padded(photo[None]), device)[0]
+def batch_of(photos):
+    """Photos, uint8 (N, h, w, 3), as a net takes them.
 
-
-def _padded(photos):
-    """Photos, uint8 (N, h, w, 3), padded to multiples of the stride."""
-    h, w = (round_up(side) for side in photos.shape[1:3])
-    if (h, w) == photos.shape[1:3]:
-        return photos
-    return onp.stack([pad_to(photo, h, w, MEAN_COLOR) for photo in photos])
-
-
-def _scores(net, pixels, device):
-    """Scores of photos, float32 (N, classes, height, width), on the device.
-
-    `pixels`: uint8 (N, height, width, 3), sides divisible by 32.
+    Returns NumPy's float32 (N, 3, height, width): normalised, and padded
+    with the mean colour to multiples of the stride.
     """
-    # A copy of NumPy's, in whose memory MXNet then works: its own takes
-    # several times as long.
-    pixels = onp.array(pixels, dtype='uint8', order='C')
-    batch = mx.nd.from_numpy(pixels).as_np_ndarray().as_in_ctx(device)
-    return net(normalize(batch))
+    height, width = map(round_up, photos.shape[1:3])
+    return look_up_normal(
+        onp.stack([pad_to(p, height, width, MEAN_COLOR) for p in photos])
+    )
 
 
-def read_only(array):
-    """Return an array as a NumPy array, of MXNet's if possible no copy.
-
-    Not possible on a GPU, and where oneDNN keeps an order of its own.
-    """
-    if isinstance(array, onp.ndarray):
-        return array
-    array.wait_to_read()  # What went wrong in MXNet is told only once: here.
-    if array.ctx.device_type != 'cpu':
-        return array.asnumpy()
-    try:
-        return onp.from_dlpack(_Exchange(array))
-    except mx.MXNetError:
-        return array.asnumpy()
-
-
-class _Exchange:
-    """What NumPy asks of an array whose memory it is to share."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __dlpack__(self, stream=None):
-        return self.array.as_nd_ndarray().to_dlpack_for_read()
-
-    def __dlpack_device__(self):
-        return 1, 0  # a CPU's memory
+def scores_of(net, batch, device):
+    """Scores of a batch of NumPy's: float32 (N, classes, height, width)."""
+    return net(as_mxnet(batch).as_in_ctx(device))
 
 
 def argmax(scores):

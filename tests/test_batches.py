@@ -11,11 +11,13 @@ from pathlib import Path
 
 import segbook
 import utils
-from support import Noise
+from parts import batches as batches_room
+from support import CLASSES, Noise
 
 import mxnet as mx
 import numpy as np
 import pytest
+from mxnet import npx
 
 
 def all_batches(voc, readers, epochs=2):
@@ -74,6 +76,32 @@ def test_batches_normalize_to_the_formula(voc):
     np.testing.assert_allclose(
         normalized.asnumpy(), expected.transpose(0, 3, 1, 2), atol=1e-5
     )
+
+
+def test_what_is_looked_up_is_what_mxnet_computes(voc):
+    images = mx.np.array(all_batches(voc, 0, 1)[0][0], dtype='uint8')
+    computed = batches_room._compute_normal(images).asnumpy()
+    assert (utils.normalize(images).asnumpy() == computed).all()
+    wide = images.asnumpy()[:, :, ::-1]  # backwards in memory
+    assert (batches_room.look_up_normal(wide) == computed[..., ::-1]).all()
+
+
+def test_threads_that_read_have_the_arrays_of_the_first_one():
+    """MXNet's own switch to NumPy's arrays is each thread's own."""
+
+    class Asked(Noise):
+        def get(self, i, epoch=0):
+            assert npx.is_np_array() and npx.is_np_shape()
+            return super().get(i, epoch)
+
+        def __getitem__(self, i):
+            return self.get(i)
+
+    assert len(list(utils.Batches(Asked(), 8))) == 5
+    net = mx.gluon.nn.Conv2D(CLASSES, 1)
+    net.initialize()
+    valid = sum((Noise().get(i)[1] != utils.VOID).sum() for i in range(40))
+    assert utils.evaluate(net, Asked()).confusion.sum() == valid
 
 
 def test_shares_are_disjoint_and_together_the_batch():

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import utils
-from parts import nets, prediction, views
+from parts import batches, nets, prediction, views
 from parts.images import host
 from parts.start import ON_MXNET1
 from support import near_net, photo
@@ -138,8 +138,8 @@ def test_numpy_reads_mxnets_memory(channels):
     layer.initialize()
     scores = layer(utils.normalize(np.array(photo(64, 96)[None], 'uint8')))
     expected = scores.asnumpy()
-    same = views.read_only(scores)
-    again = views.read_only(scores[0])
+    same = batches.read_only(scores)
+    again = batches.read_only(scores[0])
     assert (same == expected).all() and (again == expected[0]).all()
     assert same.flags.owndata == (channels == 16)  # else it is MXNet's
     # The memory stays, though the array is gone and others come.
@@ -343,7 +343,7 @@ def test_tiles_must_fit_the_stride(net):
 
 def test_evaluate_counts_every_pixel_of_whole_images(net):
     class Pairs:
-        sizes = ((40, 50), (70, 33), (64, 64))
+        sizes = ((40, 50), (70, 33), (64, 64)) * 3  # several groups
 
         def __len__(self):
             return len(self.sizes)

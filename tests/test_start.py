@@ -16,8 +16,11 @@ from mxnet import np
 
 
 def run(program, **environment):
-    """Run a program without OMP_NUM_THREADS: (what it prints, stderr)."""
-    clean = {k: v for k, v in os.environ.items() if k != 'OMP_NUM_THREADS'}
+    """Run a program without what says how many threads, and how they wait.
+
+    Returns what it prints, and stderr.
+    """
+    clean = {k: v for k, v in os.environ.items() if 'OMP_' not in k}
     result = subprocess.run(
         [sys.executable, '-c', program],
         env=clean | {'PYTHONPATH': str(HERE)} | environment,
@@ -64,6 +67,19 @@ def test_a_number_of_threads_that_was_set_is_kept():
         OMP_NUM_THREADS='1',
     )
     assert printed == '1'
+
+
+@pytest.mark.parametrize(
+    ('given', 'count'),
+    [
+        ({}, '10000'),
+        ({'GOMP_SPINCOUNT': '7'}, '7'),
+        ({'OMP_WAIT_POLICY': 'active'}, 'None'),
+    ],
+)
+def test_threads_without_work_wait_shortly_unless_told_otherwise(given, count):
+    program = 'import utils, os; print(os.environ.get("GOMP_SPINCOUNT"))'
+    assert run(program, **given)[0] == count
 
 
 @pytest.mark.skipif(physical_cores() == 1, reason='one core: nothing to lose')
