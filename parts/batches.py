@@ -25,7 +25,8 @@ def normalize(images):
     divided by RGB_STD.
     """
     if images.ctx.device_type == 'cpu' and images.dtype == onp.uint8:
-        return as_mxnet(look_up_normal(read_only(images)))
+        normal = as_mxnet(look_up_normal(read_only(images)))
+        return normal.as_in_ctx(images.ctx)  # there may be several CPUs
     return _compute_normal(images)
 
 

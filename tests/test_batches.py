@@ -86,6 +86,12 @@ def test_what_is_looked_up_is_what_mxnet_computes(voc):
     assert (batches_room.look_up_normal(wide) == computed[..., ::-1]).all()
 
 
+def test_what_is_normalised_stays_on_its_device():
+    for device in mx.cpu(0), mx.cpu(1):
+        images = mx.np.zeros((1, 4, 5, 3), dtype='uint8', ctx=device)
+        assert utils.normalize(images).ctx == device
+
+
 def test_threads_that_read_have_the_arrays_of_the_first_one():
     """MXNet's own switch to NumPy's arrays is each thread's own."""
 
