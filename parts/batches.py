@@ -11,6 +11,7 @@ from functools import cache
 
 import parts.start  # noqa: F401  first: before MXNet
 from parts.images import RGB_MEAN, RGB_STD
+from parts.start import ON_MXNET1
 
 import mxnet as mx
 import numpy as onp
@@ -24,9 +25,11 @@ def normalize(images):
     Returns float32 (N, 3, height, width): divided by 255, minus RGB_MEAN,
     divided by RGB_STD.
     """
-    if images.ctx.device_type == 'cpu' and images.dtype == onp.uint8:
+    device = _device_of(images)
+    if device.device_type == 'cpu' and images.dtype == onp.uint8:
         normal = as_mxnet(look_up_normal(read_only(images)))
-        return normal.as_in_ctx(images.ctx)  # there may be several CPUs
+        # MXNet counts several CPUs if asked to.
+        return normal if device == mx.cpu() else normal.as_in_ctx(device)
     return _compute_normal(images)
 
 
@@ -59,6 +62,11 @@ def _normal_numbers():
     return _compute_normal(grey).asnumpy()[0, :, 0]
 
 
+def _device_of(array):
+    """The device of an array: each MXNet has a name of its own for it."""
+    return array.ctx if ON_MXNET1 else array.device
+
+
 def as_mxnet(array):
     """The same memory as an array of MXNet's: to copy it takes far longer."""
     return mx.nd.from_numpy(array).as_np_ndarray()
@@ -72,7 +80,7 @@ def read_only(array):
     if isinstance(array, onp.ndarray):
         return array
     array.wait_to_read()  # What went wrong in MXNet is told only once: here.
-    if array.ctx.device_type != 'cpu':
+    if _device_of(array).device_type != 'cpu':
         return array.asnumpy()
     try:
         return onp.from_dlpack(_Exchange(array))
