@@ -341,7 +341,11 @@ def test_tiles_must_fit_the_stride(net):
         utils.predict(net, photo(40, 40), tile=100)
 
 
-def test_evaluate_counts_every_pixel_of_whole_images(net):
+@pytest.mark.parametrize('most', [0, prediction._MOST_SCORES])
+def test_evaluate_counts_every_pixel_of_whole_images(net, most, monkeypatch):
+    """Whether or not its scores wait for those of other photos."""
+    monkeypatch.setattr(prediction, '_MOST_SCORES', most)
+
     class Pairs:
         sizes = ((40, 50), (70, 33), (64, 64)) * 3  # several groups
 
